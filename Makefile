@@ -1,0 +1,126 @@
+# tokenfs: `make help` lists what there is to make.
+#
+# The object lists are the architecture: pkcs11/ (vocabulary, module), store/, fs/. A unit test links
+# only the objects it names, so that a wrong dependency is a link error.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+BUILD ?= build
+VERSION := 0.1.0
+
+# ---- lists -------------------------------------------------------------------------------------
+VOCABULARY = buf names names_table attr param wire answer codec conf
+MODULE     = channel lock peer start text spare module interface call call_slot call_session call_object \
+             call_crypto call_key
+STORE      = why secret kdf file seal header pin live journal cache sealed scan find commit token login init vault vault_key check make \
+             db state state_index object rules rules_finish rules_table policy \
+             der curve mech mech_hash mech_hmac mech_secret mech_rsa mech_rsa_reject mech_rsa_key mech_ec \
+             mech_derive mech_aes mech_gcm mech_aes_wrap mech_wrap key key_rsa key_ec key_der key_export op op_state
+DAEMON     = daemon app handles session session_object login unlock rpc rpc_slot rpc_session \
+             rpc_object rpc_crypto rpc_key rpc_control \
+             tree node_dir node_text node_object
+MOUNT      = log mount place pidfile supervise ops door conn caller stream job watch harden
+COMMAND    = main cmd cmd_options cmd_help cmd_error cmd_util cmd_init cmd_mount cmd_token cmd_unlock \
+             cmd_check cmd_key cmd_audit cmd_status pass client select progress
+
+UNIT_TESTS = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+FUZZERS    = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+# ---- flags -------------------------------------------------------------------------------------
+CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTOKENFS_VERSION='"$(VERSION)"' \
+	$(shell $(PKG_CONFIG) --cflags p11-kit-1)
+OPT      ?= -O2 -g
+WARN     = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wformat=2 -Wvla -Wno-missing-field-initializers
+ifneq ($(SANITIZE),)
+HARDEN   = -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+HARDEN_LD = -fsanitize=$(SANITIZE)
+else
+HARDEN   = -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
+HARDEN_LD = -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs
+endif
+ALL_CFLAGS = -std=c11 $(OPT) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
+FUSE_CFLAGS := $(shell $(PKG_CONFIG) --cflags fuse3)
+CRYPTO_LIBS := $(shell $(PKG_CONFIG) --libs libcrypto)
+SQLITE_LIBS := $(shell $(PKG_CONFIG) --libs sqlite3)
+FUSE_LIBS   := $(shell $(PKG_CONFIG) --libs fuse3)
+SECCOMP_LIBS := $(shell $(PKG_CONFIG) --libs libseccomp)
+JSON_LIBS   := $(shell $(PKG_CONFIG) --libs json-c)
+LIBS        = $(FUSE_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS)
+
+VOCABULARY_O = $(VOCABULARY:%=$(BUILD)/obj/pkcs11/%.o)
+MODULE_O     = $(MODULE:%=$(BUILD)/obj/pkcs11/%.o)
+STORE_O      = $(STORE:%=$(BUILD)/obj/store/%.o)
+DAEMON_O     = $(DAEMON:%=$(BUILD)/obj/fs/%.o)
+MOUNT_O      = $(MOUNT:%=$(BUILD)/obj/fs/%.o)
+COMMAND_O    = $(COMMAND:%=$(BUILD)/obj/fs/%.o)
+
+# `make V=1` shows the commands.
+Q   = $(if $(V),,@)
+SAY = @$(if $(V),:,echo " ")
+
+# ---- products ----------------------------------------------------------------------------------
+.PHONY: all
+all: $(BUILD)/tokenfs $(BUILD)/tokenfs-pkcs11.so
+
+$(BUILD)/tokenfs: $(VOCABULARY_O) $(STORE_O) $(DAEMON_O) $(MOUNT_O) $(COMMAND_O)
+	$(SAY) LD $@
+	$(Q)$(CC) -pie $(HARDEN_LD) -pthread $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The module links libc and nothing else: no key, no OpenSSL, no SQLite in the application.
+$(BUILD)/tokenfs-pkcs11.so: $(VOCABULARY_O) $(MODULE_O) pkcs11/module.map
+	$(SAY) LD $@
+	$(Q)$(CC) -shared $(HARDEN_LD) -pthread -Wl,--version-script=pkcs11/module.map \
+		-Wl,-soname,tokenfs-pkcs11.so $(LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUSE_CFLAGS_$(*F)) -MMD -MP -c -o $@ $<
+
+# FUSE headers are seen by the files that mount and answer, by no other.
+FUSE_CFLAGS_mount = $(FUSE_CFLAGS)
+FUSE_CFLAGS_ops = $(FUSE_CFLAGS)
+FUSE_CFLAGS_conn = $(FUSE_CFLAGS)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- unit tests --------------------------------------------------------------------------------
+# Objects of each unit test, by its name; the vocabulary is always there.
+include tests/unit/objects.mk
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%)
+
+.SECONDEXPANSION:
+$(BUILD)/tests/test_%: tests/unit/test_%.c tests/unit/unit.h $(VOCABULARY_O) \
+		$$(foreach o,$$(OBJECTS_test_$$*),$(BUILD)/obj/$$(o).o)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. -MMD -MP -MF $@.d -o $@ $< $(filter %.o,$^) \
+		$(HARDEN_LD) -pthread $(LIBS_test_$*)
+
+-include $(wildcard $(BUILD)/tests/*.d)
+
+# ---- everything else ---------------------------------------------------------------------------
+include tests/tests.mk
+
+.PHONY: install uninstall clean help
+install: all
+	scripts/install install "$(BUILD)" "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	scripts/install uninstall "$(BUILD)" "$(DESTDIR)" "$(PREFIX)"
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make               build build/tokenfs and build/tokenfs-pkcs11.so
+## make install       install them with man pages and completions (PREFIX=/usr/local DESTDIR=)
+## make uninstall     remove what install put there
+## make clean         remove build/

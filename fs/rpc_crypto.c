@@ -1,0 +1,452 @@
+#include "rpc_handler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../store/secret.h"
+
+/* One row per kind: the name of its use in the audit. */
+static const char *const use_names[OP_KINDS] = {
+	[OP_ENCRYPT] = "use-encrypt",
+	[OP_DECRYPT] = "use-decrypt",
+	[OP_SIGN] = "use-sign",
+	[OP_VERIFY] = "use-verify",
+	[OP_SIGN_RECOVER] = "use-sign-recover",
+	[OP_VERIFY_RECOVER] = "use-verify-recover",
+};
+
+/* ---- beginning ---- */
+
+static CK_RV
+begin(struct rpc *r, enum op_kind kind, const CK_MECHANISM *m, struct object *key)
+{
+	struct session *s = r->session;
+	CK_RV rv = op_begin(&s->ops[kind], kind, m, key);
+
+	if (rv != CKR_OK) {
+		s->ops[kind] = NULL;
+		return rv;
+	}
+	if (op_needs_context_login(s->ops[kind]))
+		s->awaiting = (int)kind;
+	if (key)
+		app_audit_use(r->app, s->token, use_names[kind], kind, key);
+	return CKR_OK;
+}
+
+static CK_RV
+init(struct rpc *r, enum op_kind kind)
+{
+	struct param p = {0};
+	struct object *key = NULL;
+	CK_OBJECT_HANDLE h = 0;
+	CK_RV rv;
+
+	codec_get_mechanism(&r->in, &p);
+	if (kind != OP_DIGEST)
+		codec_get_ulong(&r->in, &h);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK && r->session->ops[kind])
+		rv = CKR_OPERATION_ACTIVE;
+	if (rv == CKR_OK && kind != OP_DIGEST)
+		rv = rpc_object(r, h, CKR_KEY_HANDLE_INVALID, &key);
+	if (rv == CKR_OK && key && !object_is_key(key))
+		rv = CKR_KEY_HANDLE_INVALID;
+	if (rv == CKR_OK)
+		rv = begin(r, kind, &p.mech, key);
+	object_put(key);
+	param_free(&p);
+	return rv;
+}
+
+/* ---- what each use of a running operation has around it ---- */
+
+/* The operation, if it runs and has had the login that its key asks for (PKCS#11 3.1 4.9,
+ * CKA_ALWAYS_AUTHENTICATE); a use without that login ends it. */
+static CK_RV
+running(struct session *s, enum op_kind kind, struct op **op)
+{
+	*op = s->ops[kind];
+	if (!*op)
+		return CKR_OPERATION_NOT_INITIALIZED;
+	if (op_needs_context_login(*op) && !s->authenticated[kind]) {
+		session_op_end(s, kind);
+		return CKR_USER_NOT_LOGGED_IN;
+	}
+	return CKR_OK;
+}
+
+static void
+settle_op(struct session *s, enum op_kind kind)
+{
+	if (s->ops[kind] && !op_active(s->ops[kind]))
+		session_op_end(s, kind);
+}
+
+/* An output buffer of the application: what it has room for, cut to what can come. */
+struct output {
+	bool present;
+	CK_ULONG room;
+	uint8_t small[512];
+	uint8_t *data; /* NULL: only the length is asked for */
+	CK_ULONG len;  /* in: size of data; out: what came, or would */
+};
+
+static CK_RV
+output_begin(struct output *out, const struct op *op, size_t in_len)
+{
+	size_t bound = op_bound(op, in_len);
+
+	out->data = NULL;
+	out->len = 0;
+	if (!out->present)
+		return CKR_OK;
+	out->len = out->room < bound ? out->room : bound;
+	if (out->len > RPC_MAX_OUTPUT)
+		return CKR_DATA_LEN_RANGE;
+	out->data = out->len <= sizeof(out->small) ? out->small : malloc(out->len);
+	return out->data ? CKR_OK : CKR_HOST_MEMORY;
+}
+
+/* CKR_OK and CKR_BUFFER_TOO_SMALL come with a length. */
+static void
+output_put(struct rpc *r, const struct output *out, CK_RV rv)
+{
+	if (rv == CKR_OK)
+		codec_put_output(r->out, out->len, out->data);
+	else if (rv == CKR_BUFFER_TOO_SMALL)
+		codec_put_output(r->out, out->len, NULL);
+}
+
+static void
+output_end(struct output *out, size_t size)
+{
+	if (!out->data)
+		return;
+	wipe(out->data, size);
+	if (out->data != out->small)
+		free(out->data);
+	out->data = NULL;
+}
+
+/* The three ways in which an operation gives output. */
+enum step { ONCE, UPDATE, FINAL };
+
+static CK_RV
+run(struct op *op, enum step step, const uint8_t *in, size_t in_len, struct output *out)
+{
+	static const uint8_t nothing[1];
+
+	if (!in)
+		in = nothing; /* NULL with length 0: no data, which is data enough */
+	if (step == ONCE)
+		return op_once(op, in, in_len, out->data, &out->len);
+	if (step == UPDATE)
+		return op_update(op, in, in_len, out->data, &out->len);
+	return op_final(op, out->data, &out->len);
+}
+
+static CK_RV
+produce(struct rpc *r, enum op_kind kind, enum step step)
+{
+	struct output out = {0};
+	const uint8_t *in = NULL;
+	size_t in_len = 0, size = 0;
+	struct op *op;
+	CK_RV rv;
+
+	if (step != FINAL)
+		codec_get_bytes(&r->in, &in, &in_len);
+	codec_get_room(&r->in, &out.present, &out.room);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = running(r->session, kind, &op);
+	if (rv == CKR_OK)
+		rv = output_begin(&out, op, in_len);
+	if (rv != CKR_OK)
+		return rv;
+	size = out.len;
+	rv = run(op, step, in, in_len, &out);
+	output_put(r, &out, rv);
+	output_end(&out, size);
+	settle_op(r->session, kind);
+	return rv;
+}
+
+/* Input alone: digest, sign and verify updates. */
+static CK_RV
+consume(struct rpc *r, enum op_kind kind)
+{
+	const uint8_t *in;
+	struct op *op;
+	size_t len;
+	CK_RV rv;
+
+	codec_get_bytes(&r->in, &in, &len);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = running(r->session, kind, &op);
+	if (rv != CKR_OK)
+		return rv;
+	rv = op_update(op, in, len, NULL, NULL);
+	settle_op(r->session, kind);
+	return rv;
+}
+
+/* ---- the calls ---- */
+
+CK_RV
+rpc_encrypt_init(struct rpc *r)
+{
+	return init(r, OP_ENCRYPT);
+}
+
+CK_RV
+rpc_encrypt(struct rpc *r)
+{
+	return produce(r, OP_ENCRYPT, ONCE);
+}
+
+CK_RV
+rpc_encrypt_update(struct rpc *r)
+{
+	return produce(r, OP_ENCRYPT, UPDATE);
+}
+
+CK_RV
+rpc_encrypt_final(struct rpc *r)
+{
+	return produce(r, OP_ENCRYPT, FINAL);
+}
+
+CK_RV
+rpc_decrypt_init(struct rpc *r)
+{
+	return init(r, OP_DECRYPT);
+}
+
+CK_RV
+rpc_decrypt(struct rpc *r)
+{
+	return produce(r, OP_DECRYPT, ONCE);
+}
+
+CK_RV
+rpc_decrypt_update(struct rpc *r)
+{
+	return produce(r, OP_DECRYPT, UPDATE);
+}
+
+CK_RV
+rpc_decrypt_final(struct rpc *r)
+{
+	return produce(r, OP_DECRYPT, FINAL);
+}
+
+CK_RV
+rpc_digest_init(struct rpc *r)
+{
+	return init(r, OP_DIGEST);
+}
+
+CK_RV
+rpc_digest(struct rpc *r)
+{
+	return produce(r, OP_DIGEST, ONCE);
+}
+
+CK_RV
+rpc_digest_update(struct rpc *r)
+{
+	return consume(r, OP_DIGEST);
+}
+
+CK_RV
+rpc_digest_final(struct rpc *r)
+{
+	return produce(r, OP_DIGEST, FINAL);
+}
+
+CK_RV
+rpc_digest_key(struct rpc *r)
+{
+	struct object *key = NULL;
+	CK_OBJECT_HANDLE h;
+	struct op *op;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &h);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = running(r->session, OP_DIGEST, &op);
+	if (rv != CKR_OK)
+		return rv;
+	rv = rpc_object(r, h, CKR_KEY_HANDLE_INVALID, &key);
+	if (rv == CKR_OK && !object_is_key(key))
+		rv = CKR_KEY_HANDLE_INVALID;
+	if (rv == CKR_OK)
+		rv = op_digest_key(op, key);
+	if (rv == CKR_OK)
+		app_audit_use(r->app, r->session->token, "use-digest", OP_DIGEST, key);
+	object_put(key);
+	settle_op(r->session, OP_DIGEST);
+	return rv;
+}
+
+CK_RV
+rpc_sign_init(struct rpc *r)
+{
+	return init(r, OP_SIGN);
+}
+
+CK_RV
+rpc_sign(struct rpc *r)
+{
+	return produce(r, OP_SIGN, ONCE);
+}
+
+CK_RV
+rpc_sign_update(struct rpc *r)
+{
+	return consume(r, OP_SIGN);
+}
+
+CK_RV
+rpc_sign_final(struct rpc *r)
+{
+	return produce(r, OP_SIGN, FINAL);
+}
+
+CK_RV
+rpc_sign_recover_init(struct rpc *r)
+{
+	return init(r, OP_SIGN_RECOVER);
+}
+
+CK_RV
+rpc_sign_recover(struct rpc *r)
+{
+	return produce(r, OP_SIGN_RECOVER, ONCE);
+}
+
+CK_RV
+rpc_verify_init(struct rpc *r)
+{
+	return init(r, OP_VERIFY);
+}
+
+CK_RV
+rpc_verify(struct rpc *r)
+{
+	const uint8_t *in, *sig;
+	size_t in_len, sig_len;
+	struct op *op;
+	CK_RV rv;
+
+	codec_get_bytes(&r->in, &in, &in_len);
+	codec_get_bytes(&r->in, &sig, &sig_len);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = running(r->session, OP_VERIFY, &op);
+	if (rv != CKR_OK)
+		return rv;
+	rv = op_verify(op, in, in_len, sig, sig_len);
+	settle_op(r->session, OP_VERIFY);
+	return rv;
+}
+
+CK_RV
+rpc_verify_update(struct rpc *r)
+{
+	return consume(r, OP_VERIFY);
+}
+
+CK_RV
+rpc_verify_final(struct rpc *r)
+{
+	const uint8_t *sig;
+	struct op *op;
+	size_t len;
+	CK_RV rv;
+
+	codec_get_bytes(&r->in, &sig, &len);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = running(r->session, OP_VERIFY, &op);
+	if (rv != CKR_OK)
+		return rv;
+	rv = op_verify_final(op, sig, len);
+	settle_op(r->session, OP_VERIFY);
+	return rv;
+}
+
+CK_RV
+rpc_verify_recover_init(struct rpc *r)
+{
+	return init(r, OP_VERIFY_RECOVER);
+}
+
+CK_RV
+rpc_verify_recover(struct rpc *r)
+{
+	return produce(r, OP_VERIFY_RECOVER, ONCE);
+}
+
+/* ---- two operations at once, PKCS#11 3.1 5.16 ----
+ * `cipher` transforms, `reader` reads the plain text: the input when encrypting, the output when
+ * decrypting. A length query and CKR_BUFFER_TOO_SMALL move neither. */
+static CK_RV
+dual(struct rpc *r, enum op_kind cipher, enum op_kind reader)
+{
+	struct output out = {0};
+	struct op *first, *second;
+	size_t in_len, size;
+	const uint8_t *in;
+	CK_RV rv;
+
+	codec_get_bytes(&r->in, &in, &in_len);
+	codec_get_room(&r->in, &out.present, &out.room);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = running(r->session, cipher, &first);
+	if (rv == CKR_OK)
+		rv = running(r->session, reader, &second);
+	if (rv == CKR_OK)
+		rv = output_begin(&out, first, in_len);
+	if (rv != CKR_OK)
+		return rv;
+	size = out.len;
+	rv = run(first, UPDATE, in, in_len, &out);
+	if (rv == CKR_OK && out.data)
+		rv = cipher == OP_ENCRYPT ? op_update(second, in, in_len, NULL, NULL) :
+			op_update(second, out.data, out.len, NULL, NULL);
+	output_put(r, &out, rv);
+	output_end(&out, size);
+	settle_op(r->session, cipher);
+	settle_op(r->session, reader);
+	return rv;
+}
+
+CK_RV
+rpc_digest_encrypt_update(struct rpc *r)
+{
+	return dual(r, OP_ENCRYPT, OP_DIGEST);
+}
+
+CK_RV
+rpc_decrypt_digest_update(struct rpc *r)
+{
+	return dual(r, OP_DECRYPT, OP_DIGEST);
+}
+
+CK_RV
+rpc_sign_encrypt_update(struct rpc *r)
+{
+	return dual(r, OP_ENCRYPT, OP_SIGN);
+}
+
+CK_RV
+rpc_decrypt_verify_update(struct rpc *r)
+{
+	return dual(r, OP_DECRYPT, OP_VERIFY);
+}

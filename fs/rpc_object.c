@@ -1,0 +1,356 @@
+#include "rpc_handler.h"
+
+#include <stdlib.h>
+
+#include "session_object.h"
+
+/* ---- what the other handlers share ---- */
+
+struct maker
+rpc_maker(struct rpc *r)
+{
+	return (struct maker){.token = r->session->token,
+		.who = session_actor(r->session),
+		.cancel = &r->app->cancel};
+}
+
+CK_RV
+rpc_object(struct rpc *r, CK_OBJECT_HANDLE h, CK_RV invalid, struct object **o)
+{
+	struct session *s = r->session;
+	CK_RV rv;
+
+	*o = NULL;
+	if (h == 0 || h > UINT32_MAX)
+		return invalid;
+	if (h & HANDLE_SESSION)
+		rv = session_object_get(r->app, s->slot, h, o);
+	else
+		rv = token_object(s->token, h, app_user(r->app, s->slot) == CKU_USER, o);
+	return rv == CKR_OBJECT_HANDLE_INVALID ? invalid : rv;
+}
+
+CK_RV
+rpc_keep(struct rpc *r, struct object **v, size_t n)
+{
+	struct maker m = rpc_maker(r);
+	CK_RV rv = CKR_OK;
+	size_t i;
+
+	for (i = 0; i < n && rv == CKR_OK; i++) {
+		if (!v[i]->token)
+			rv = session_object_add(r->session, v[i]);
+	}
+	if (rv == CKR_OK)
+		return rv;
+	for (size_t k = 0; k < n; k++) {
+		if (v[k]->token)
+			token_commit(m.token, NULL, 0, &v[k], 1);
+		else if (k + 1 < i)
+			session_object_remove(r->app, v[k]->handle);
+	}
+	return rv;
+}
+
+void
+rpc_audit(struct rpc *r, const char *what, const struct object *o)
+{
+	if (o->token)
+		app_audit(r->app, r->session->token, what, o, CKR_OK);
+}
+
+/* ---- making, copying, destroying ---- */
+
+CK_RV
+rpc_create_object(struct rpc *r)
+{
+	struct maker m = rpc_maker(r);
+	struct attrs templ = {0};
+	struct object *o = NULL;
+	CK_RV rv;
+
+	codec_get_attrs(&r->in, &templ);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = make_create(&m, &templ, &o);
+	if (rv == CKR_OK)
+		rv = rpc_keep(r, &o, 1);
+	if (rv == CKR_OK) {
+		rpc_audit(r, "create", o);
+		codec_put_ulong(r->out, o->handle);
+	}
+	object_put(o);
+	attrs_free(&templ);
+	return rv;
+}
+
+CK_RV
+rpc_copy_object(struct rpc *r)
+{
+	struct maker m = rpc_maker(r);
+	struct object *source = NULL, *copy = NULL;
+	struct attrs changes = {0};
+	CK_OBJECT_HANDLE h;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &h);
+	codec_get_attrs(&r->in, &changes);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &source);
+	if (rv == CKR_OK)
+		rv = make_copy(&m, source, &changes, &copy);
+	if (rv == CKR_OK)
+		rv = rpc_keep(r, &copy, 1);
+	if (rv == CKR_OK) {
+		rpc_audit(r, "copy", copy);
+		codec_put_ulong(r->out, copy->handle);
+	}
+	object_put(source);
+	object_put(copy);
+	attrs_free(&changes);
+	return rv;
+}
+
+CK_RV
+rpc_destroy_object(struct rpc *r)
+{
+	struct maker m = rpc_maker(r);
+	struct object *o = NULL;
+	CK_OBJECT_HANDLE h;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &h);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &o);
+	if (rv == CKR_OK)
+		rv = make_destroyed(&m, o);
+	if (rv == CKR_OK && !o->token)
+		rv = session_object_remove(r->app, h);
+	if (rv == CKR_OK)
+		rpc_audit(r, "destroy", o);
+	object_put(o);
+	return rv;
+}
+
+/* ---- attributes ---- */
+
+CK_RV
+rpc_get_object_size(struct rpc *r)
+{
+	struct object *o = NULL;
+	CK_OBJECT_HANDLE h;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &h);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &o);
+	if (rv == CKR_OK)
+		codec_put_ulong(r->out, object_size(o));
+	object_put(o);
+	return rv;
+}
+
+/* Bytes as the application counts them in its own memory. */
+static CK_ULONG
+native_length(const struct attr *a)
+{
+	return a->sub ? a->sub->n * sizeof(CK_ATTRIBUTE) : a->len;
+}
+
+/* The gravest of the answers that PKCS#11 3.1 5.7.5 allows when several apply. */
+static CK_RV
+graver(CK_RV a, CK_RV b)
+{
+	static const CK_RV order[] = {
+		CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_BUFFER_TOO_SMALL};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		if (a == order[i] || b == order[i])
+			return order[i];
+	}
+	return a != CKR_OK ? a : b;
+}
+
+/* One item: CKR_OK, or one of the three that leave the others to be answered. */
+static CK_RV
+put_one(struct rpc *r, const struct object *o, const struct codec_query *q)
+{
+	const struct attr *a = NULL;
+	CK_RV rv = object_read(o, q->type, &a);
+	CK_ULONG length = CK_UNAVAILABLE_INFORMATION;
+
+	if (rv == CKR_OK) {
+		length = native_length(a);
+		if (q->present && q->room < length) {
+			length = CK_UNAVAILABLE_INFORMATION;
+			rv = CKR_BUFFER_TOO_SMALL;
+		}
+	}
+	codec_put_answer(r->out, q->type, length, rv == CKR_OK ? a : NULL, q->present);
+	return rv;
+}
+
+CK_RV
+rpc_get_attribute_value(struct rpc *r)
+{
+	struct codec_query *q = NULL;
+	struct object *o = NULL;
+	CK_OBJECT_HANDLE h;
+	size_t n = 0;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &h);
+	codec_get_query(&r->in, &q, &n);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &o);
+	if (rv != CKR_OK)
+		goto out;
+	codec_put_answers_begin(r->out, n);
+	for (size_t i = 0; i < n; i++)
+		rv = graver(rv, put_one(r, o, &q[i]));
+out:
+	object_put(o);
+	free(q);
+	return rv;
+}
+
+/* A new version in the place of the one it was made from; once more if another thread was there first. */
+static CK_RV
+change_session_object(struct rpc *r, CK_OBJECT_HANDLE h, const struct attrs *changes)
+{
+	struct maker m = rpc_maker(r);
+	bool done = false;
+	CK_RV rv;
+
+	do {
+		struct object *old = NULL, *changed = NULL;
+
+		rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &old);
+		if (rv == CKR_OK)
+			rv = make_changed(&m, old, changes, &changed);
+		if (rv == CKR_OK)
+			done = session_object_replace(r->app, old, changed);
+		object_put(old);
+		object_put(changed);
+	} while (rv == CKR_OK && !done);
+	return rv;
+}
+
+static CK_RV
+change_token_object(struct rpc *r, CK_OBJECT_HANDLE h, const struct attrs *changes)
+{
+	struct maker m = rpc_maker(r);
+	struct object *old = NULL, *changed = NULL;
+	CK_RV rv;
+
+	rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &old);
+	if (rv == CKR_OK)
+		rv = make_changed(&m, old, changes, &changed);
+	if (rv == CKR_OK)
+		rpc_audit(r, "set-attributes", changed);
+	object_put(old);
+	object_put(changed);
+	return rv;
+}
+
+CK_RV
+rpc_set_attribute_value(struct rpc *r)
+{
+	struct attrs changes = {0};
+	CK_OBJECT_HANDLE h;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &h);
+	codec_get_attrs(&r->in, &changes);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK)
+		rv = h & HANDLE_SESSION ? change_session_object(r, h, &changes) :
+			change_token_object(r, h, &changes);
+	attrs_free(&changes);
+	return rv;
+}
+
+/* ---- finding ---- */
+
+CK_RV
+rpc_find_objects_init(struct rpc *r)
+{
+	struct session *s = r->session;
+	CK_OBJECT_HANDLE *found = NULL;
+	struct attrs templ = {0};
+	size_t n = 0;
+	CK_RV rv;
+
+	codec_get_attrs(&r->in, &templ);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK && s->finding)
+		rv = CKR_OPERATION_ACTIVE;
+	if (rv == CKR_OK && attrs_bool(&templ, CKA_TOKEN, true))
+		rv = token_find(s->token, &templ, app_user(r->app, s->slot) == CKU_USER, &found, &n);
+	if (rv == CKR_OK && !attrs_bool(&templ, CKA_TOKEN, false))
+		rv = session_object_find(r->app, s->slot, &templ, &found, &n);
+	if (rv == CKR_OK) {
+		s->finding = true;
+		s->found = found;
+		s->n_found = n;
+		s->next_found = 0;
+		found = NULL; /* transferred */
+	}
+	free(found);
+	attrs_free(&templ);
+	return rv;
+}
+
+/* What was destroyed, or hidden by a logout, since the search began is left out. */
+static bool
+still_there(struct rpc *r, CK_OBJECT_HANDLE h)
+{
+	struct object *o = NULL;
+	bool there = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &o) != CKR_OBJECT_HANDLE_INVALID;
+
+	object_put(o);
+	return there;
+}
+
+CK_RV
+rpc_find_objects(struct rpc *r)
+{
+	struct session *s = r->session;
+	CK_ULONG max, *next;
+	size_t first, n = 0;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &max);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK && !s->finding)
+		rv = CKR_OPERATION_NOT_INITIALIZED;
+	if (rv != CKR_OK)
+		return rv;
+	/* The handles given out are moved together where they lie; they are not needed again. */
+	first = s->next_found;
+	next = s->found ? s->found + first : NULL;
+	while (n < max && s->next_found < s->n_found) {
+		CK_OBJECT_HANDLE h = s->found[s->next_found++];
+
+		if (still_there(r, h))
+			next[n++] = h;
+	}
+	codec_put_ulongs(r->out, next, n);
+	return CKR_OK;
+}
+
+CK_RV
+rpc_find_objects_final(struct rpc *r)
+{
+	CK_RV rv = rpc_taken(r);
+
+	if (rv == CKR_OK && !r->session->finding)
+		rv = CKR_OPERATION_NOT_INITIALIZED;
+	if (rv == CKR_OK)
+		session_find_end(r->session);
+	return rv;
+}

@@ -1,0 +1,312 @@
+#include "session.h"
+
+#include <stdlib.h>
+
+#include "login.h"
+#include "session_object.h"
+
+struct session *
+session_ref(struct session *s)
+{
+	atomic_fetch_add(&s->refs, 1);
+	return s;
+}
+
+void
+session_op_end(struct session *s, enum op_kind kind)
+{
+	op_end(s->ops[kind]);
+	s->ops[kind] = NULL;
+	s->authenticated[kind] = false;
+	if (s->awaiting == (int)kind)
+		s->awaiting = -1;
+}
+
+void
+session_find_end(struct session *s)
+{
+	free(s->found);
+	s->found = NULL;
+	s->n_found = s->next_found = 0;
+	s->finding = false;
+}
+
+void
+session_put(struct session *s)
+{
+	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	for (int k = 0; k < OP_KINDS; k++)
+		session_op_end(s, k);
+	session_find_end(s);
+	token_put(s->token);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+struct actor
+session_actor(struct session *s)
+{
+	return (struct actor){.user = app_user(s->app, s->slot), .rw = s->rw, .compat = s->compat};
+}
+
+/* ---- entering and leaving ---- */
+
+/* With s->lock held: what a logout asks for, PKCS#11 3.1 5.6.9. */
+static void
+settle(struct session *s)
+{
+	unsigned seen = atomic_load(&s->logouts);
+
+	if (seen == atomic_load(&s->swept))
+		return;
+	for (int k = 0; k < OP_KINDS; k++) {
+		struct object *key = s->ops[k] ? op_key(s->ops[k]) : NULL;
+
+		if (key && key->private)
+			session_op_end(s, k);
+	}
+	atomic_store(&s->swept, seen);
+}
+
+/* A logout that fails to lock the session relies on the holder: so after the unlock look again. */
+static void
+settle_and_unlock(struct session *s)
+{
+	do {
+		settle(s);
+		pthread_mutex_unlock(&s->lock);
+	} while (atomic_load(&s->logouts) != atomic_load(&s->swept) && pthread_mutex_trylock(&s->lock) == 0);
+}
+
+void
+session_sweep(struct session *s)
+{
+	if (pthread_mutex_trylock(&s->lock) == 0)
+		settle_and_unlock(s);
+}
+
+CK_RV
+session_enter(struct app *a, CK_SESSION_HANDLE handle, struct session **out)
+{
+	struct session *s;
+
+	*out = NULL;
+	pthread_mutex_lock(&a->lock);
+	s = handles_get(&a->sessions, handle);
+	if (s)
+		session_ref(s);
+	pthread_mutex_unlock(&a->lock);
+	if (!s)
+		return CKR_SESSION_HANDLE_INVALID;
+	pthread_mutex_lock(&s->lock);
+	if (atomic_load(&s->closed)) {
+		pthread_mutex_unlock(&s->lock);
+		session_put(s);
+		return CKR_SESSION_HANDLE_INVALID;
+	}
+	settle(s);
+	*out = s;
+	return CKR_OK;
+}
+
+void
+session_leave(struct session *s)
+{
+	if (!s)
+		return;
+	settle_and_unlock(s);
+	session_put(s);
+}
+
+/* ---- opening ---- */
+
+/* With daemon and app locked: the session goes into the table, or not. */
+static CK_RV
+enlist(struct app *a, struct session *s)
+{
+	struct daemon *d = a->daemon;
+	struct app_login *l = app_login_find(a, s->slot);
+
+	if (a->closed)
+		return CKR_CRYPTOKI_NOT_INITIALIZED;
+	if (d->initialising == s->slot)
+		return CKR_TOKEN_NOT_RECOGNIZED;
+	if (!s->rw && l && l->user == CKU_SO)
+		return CKR_SESSION_READ_WRITE_SO_EXISTS;
+	if (d->sessions >= d->conf->max_sessions)
+		return CKR_SESSION_COUNT;
+	s->handle = handles_add(&a->sessions, s);
+	if (!s->handle)
+		return CKR_HOST_MEMORY;
+	d->sessions++;
+	return CKR_OK;
+}
+
+static CK_RV
+new_session(struct app *a, CK_SLOT_ID slot, bool rw, struct session **out)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	CK_RV rv;
+
+	*out = NULL;
+	if (!s)
+		return CKR_HOST_MEMORY;
+	rv = token_get(a->daemon->vault, slot, &s->token);
+	if (rv != CKR_OK) {
+		free(s);
+		return rv;
+	}
+	atomic_init(&s->refs, 1);
+	pthread_mutex_init(&s->lock, NULL);
+	s->app = a;
+	s->slot = slot;
+	s->rw = rw;
+	s->awaiting = -1;
+	*out = s;
+	return CKR_OK;
+}
+
+/* What the token's state and policy mean for a session. */
+static CK_RV
+heed_token(struct session *s)
+{
+	struct token_info info = {0};
+	CK_RV rv = token_info(s->token, &info);
+
+	if (rv == CKR_OK && s->rw && info.read_only)
+		rv = CKR_TOKEN_WRITE_PROTECTED;
+	s->compat = info.compat;
+	return rv;
+}
+
+CK_RV
+session_open(struct app *a, CK_SLOT_ID slot, bool rw, CK_SESSION_HANDLE *handle)
+{
+	struct daemon *d = a->daemon;
+	struct session *s = NULL;
+	uint64_t generation;
+	bool again;
+	CK_RV rv;
+
+	do { /* until no token came or went between taking ours and entering the table */
+		session_put(s);
+		generation = vault_generation(d->vault);
+		rv = new_session(a, slot, rw, &s);
+		if (rv == CKR_OK)
+			rv = heed_token(s);
+		if (rv != CKR_OK)
+			goto out;
+		pthread_mutex_lock(&d->lock);
+		pthread_mutex_lock(&a->lock);
+		again = vault_generation(d->vault) != generation;
+		if (!again)
+			rv = enlist(a, s);
+		if (!again && rv == CKR_OK)
+			*handle = s->handle;
+		pthread_mutex_unlock(&a->lock);
+		pthread_mutex_unlock(&d->lock);
+	} while (again);
+	if (rv == CKR_OK)
+		s = NULL; /* transferred to the table */
+out:
+	session_put(s);
+	return rv;
+}
+
+/* ---- closing ---- */
+
+static void
+uncount(struct daemon *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->sessions--;
+	pthread_mutex_unlock(&d->lock);
+}
+
+void
+session_count_locked(const struct app *a, CK_SLOT_ID slot, size_t *all, size_t *rw)
+{
+	struct session *s;
+	size_t at = 0;
+
+	*all = *rw = 0;
+	while ((s = handles_next(&a->sessions, &at))) {
+		if (s->slot == slot) {
+			*all += 1;
+			*rw += s->rw;
+		}
+	}
+}
+
+void
+session_count(struct app *a, CK_SLOT_ID slot, size_t *all, size_t *rw)
+{
+	pthread_mutex_lock(&a->lock);
+	session_count_locked(a, slot, all, rw);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* With app->lock held. */
+static bool
+last_on_slot(const struct app *a, CK_SLOT_ID slot)
+{
+	struct session *s;
+	size_t at = 0;
+
+	while ((s = handles_next(&a->sessions, &at))) {
+		if (s->slot == slot)
+			return false;
+	}
+	return true;
+}
+
+CK_RV
+session_close(struct app *a, CK_SESSION_HANDLE handle)
+{
+	struct session_object *gone = NULL;
+	struct app_login *login = NULL;
+	struct session *s;
+
+	pthread_mutex_lock(&a->lock);
+	s = handles_remove(&a->sessions, handle);
+	if (s) {
+		struct session_object_sweep which = {.session = s, .slot = s->slot};
+
+		atomic_store(&s->closed, true);
+		gone = session_object_take(a, &which);
+		if (last_on_slot(a, s->slot))
+			login = login_take(a, s->slot);
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (!s)
+		return CKR_SESSION_HANDLE_INVALID;
+	uncount(a->daemon);
+	session_object_release(gone);
+	session_put(s);
+	login_release(a, login);
+	return CKR_OK;
+}
+
+void
+session_close_all(struct app *a, CK_SLOT_ID slot)
+{
+	CK_SESSION_HANDLE h;
+
+	do {
+		struct session *s;
+		size_t at = 0;
+
+		h = 0;
+		pthread_mutex_lock(&a->lock);
+		while ((s = handles_next(&a->sessions, &at))) {
+			if (s->slot == slot) {
+				h = s->handle;
+				break;
+			}
+		}
+		pthread_mutex_unlock(&a->lock);
+		if (h)
+			session_close(a, h);
+	} while (h);
+}

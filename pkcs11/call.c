@@ -1,0 +1,177 @@
+#include "call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+call_begin(struct call *c, enum wire_number number, enum module_reach reach)
+{
+	/* all but the reply's buffer, which is large and need not be cleared */
+	memset(c, 0, offsetof(struct call, reply));
+	c->reply.frame = NULL;
+	c->reply.heap = NULL;
+	c->reply.size = 0;
+	c->reach = reach;
+	c->module = module_get();
+	c->rv = c->module != NULL ? CKR_OK : CKR_CRYPTOKI_NOT_INITIALIZED;
+	codec_begin(&c->codec, number, 0);
+}
+
+void
+call_session(struct call *c, enum wire_number number, CK_SESSION_HANDLE session)
+{
+	call_begin(c, number, REACH_SESSION);
+	codec_put_ulong(&c->codec, session);
+}
+
+void
+call_fail(struct call *c, CK_RV rv)
+{
+	if (c->rv == CKR_OK)
+		c->rv = rv;
+}
+
+void
+call_need(struct call *c, bool present)
+{
+	if (!present)
+		call_fail(c, CKR_ARGUMENTS_BAD);
+}
+
+/* From a request that is all put to a reply that is open. */
+static CK_RV
+round_trip(struct call *c, size_t body)
+{
+	struct channel *channel;
+	CK_RV rv;
+
+	rv = module_channel(c->module, c->reach, &channel);
+	if (rv != CKR_OK) {
+		c->unreachable = true;
+		return rv;
+	}
+	c->codec.h.seq = channel_seq(channel);
+	rv = codec_end(&c->codec);
+	if (rv != CKR_OK)
+		return rv;
+	rv = channel_call(channel, c->codec.buf.data, c->codec.buf.len, WIRE_HEADER + body,
+		&c->reply);
+	codec_free(&c->codec);
+	memset(&c->codec, 0, sizeof(c->codec));
+	if (rv != CKR_OK)
+		return rv;
+	if (codec_open(&c->codec, CODEC_REPLY, c->reply.frame, c->reply.len) != CKR_OK)
+		return CKR_DEVICE_ERROR;
+	c->answered = true;
+	return c->codec.h.rv;
+}
+
+bool
+call_send(struct call *c, size_t body)
+{
+	if (c->rv == CKR_OK)
+		c->rv = round_trip(c, body);
+	return c->answered && codec_has_body(&c->codec);
+}
+
+CK_RV
+call_end(struct call *c)
+{
+	CK_RV rv = c->answered ? codec_close(&c->codec) : CKR_OK;
+
+	if (rv != CKR_OK)
+		c->rv = rv == CKR_HOST_MEMORY ? rv : CKR_DEVICE_ERROR;
+	codec_free(&c->codec);
+	channel_reply_free(&c->reply);
+	module_put(c->module);
+	c->module = NULL;
+	return c->rv;
+}
+
+CK_RV
+call_finish(struct call *c)
+{
+	call_send(c, CALL_NOTHING);
+	return call_end(c);
+}
+
+void
+call_put_data(struct call *c, const void *data, CK_ULONG len)
+{
+	call_need(c, data != NULL || len == 0);
+	if (len > CALL_MAX_DATA)
+		call_fail(c, CKR_DATA_LEN_RANGE);
+	if (c->rv == CKR_OK)
+		codec_put_bytes(&c->codec, data != NULL ? data : "", len);
+}
+
+void
+call_put_pin(struct call *c, const void *pin, CK_ULONG len)
+{
+	call_need(c, pin != NULL || len == 0);
+	if (len > CALL_PIECE)
+		call_fail(c, CKR_PIN_LEN_RANGE);
+	if (c->rv == CKR_OK)
+		codec_put_bytes(&c->codec, pin, len);
+}
+
+void
+call_put_template(struct call *c, const CK_ATTRIBUTE *a, CK_ULONG n)
+{
+	call_need(c, a != NULL || n == 0);
+	if (c->rv == CKR_OK)
+		codec_put_template(&c->codec, a, n);
+}
+
+void
+call_put_mechanism(struct call *c, const CK_MECHANISM *m)
+{
+	call_need(c, m != NULL);
+	if (c->rv == CKR_OK)
+		codec_put_mechanism(&c->codec, m);
+}
+
+void
+call_put_room(struct call *c, const void *out, const CK_ULONG *out_len)
+{
+	call_need(c, out_len != NULL);
+	if (c->rv == CKR_OK)
+		codec_put_room(&c->codec, out != NULL, out != NULL ? *out_len : 0);
+}
+
+CK_RV
+call_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely)
+{
+	size_t room = out == NULL || out_len == NULL ? 0 : *out_len;
+	const uint8_t *data;
+	CK_ULONG length;
+	size_t n;
+
+	if (call_send(c, CALL_OUTPUT(room < likely ? room : likely)) &&
+		codec_get_output(&c->codec, &length, &data, &n)) {
+		if (data != NULL && (out == NULL || n > room || n != length)) {
+			c->rv = CKR_DEVICE_ERROR;
+			return call_end(c);
+		}
+		if (data != NULL && n > 0)
+			memcpy(out, data, n);
+		*out_len = length;
+	}
+	return call_end(c);
+}
+
+void
+call_get_list(struct call *c, CK_ULONG *out, CK_ULONG *count, size_t max)
+{
+	CK_ULONG *list = NULL;
+	size_t n;
+
+	if (!codec_get_ulongs(&c->codec, &list, &n, max))
+		return;
+	if (out != NULL && *count < n)
+		c->rv = CKR_BUFFER_TOO_SMALL;
+	else if (out != NULL && n > 0)
+		memcpy(out, list, n * sizeof(*list));
+	*count = n;
+	free(list);
+}

@@ -1,0 +1,277 @@
+/*
+ * Cryptographic operations: PKCS#11 3.1 5.8 to 5.15 and 5.19. The functions come in a few shapes; each shape is
+ * written once.
+ */
+#include "export.h"
+#include "call.h"
+
+/* More than any signature, digest or padding adds to its input; a longer reply is fetched. */
+#define LIKELY_MORE 2048
+
+/* ---- shapes ---- */
+
+static CK_RV
+init_with_key(enum wire_number number, CK_SESSION_HANDLE session, const CK_MECHANISM *mechanism,
+	CK_OBJECT_HANDLE key)
+{
+	struct call c;
+
+	call_session(&c, number, session);
+	call_put_mechanism(&c, mechanism);
+	if (c.rv == CKR_OK)
+		codec_put_ulong(&c.codec, key);
+	return call_finish(&c);
+}
+
+/* Input and output. */
+static CK_RV
+transform(enum wire_number number, CK_SESSION_HANDLE session, const CK_BYTE *in, CK_ULONG in_len,
+	CK_BYTE *out, CK_ULONG *out_len)
+{
+	struct call c;
+
+	call_session(&c, number, session);
+	call_put_data(&c, in, in_len);
+	call_put_room(&c, out, out_len);
+	return call_output(&c, out, out_len, in_len + LIKELY_MORE);
+}
+
+/* Output alone. */
+static CK_RV
+final(enum wire_number number, CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)
+{
+	struct call c;
+
+	call_session(&c, number, session);
+	call_put_room(&c, out, out_len);
+	return call_output(&c, out, out_len, LIKELY_MORE);
+}
+
+/* Input alone: any length, piece by piece. */
+static CK_RV
+absorb(enum wire_number number, CK_SESSION_HANDLE session, const CK_BYTE *in, CK_ULONG in_len)
+{
+	CK_ULONG done = 0;
+	CK_RV rv;
+
+	do {
+		CK_ULONG piece = in_len - done < CALL_PIECE ? in_len - done : CALL_PIECE;
+		struct call c;
+
+		call_session(&c, number, session);
+		call_put_data(&c, in == NULL ? NULL : in + done, piece);
+		rv = call_finish(&c);
+		done += piece;
+	} while (rv == CKR_OK && done < in_len);
+	return rv;
+}
+
+/* ---- encrypt, decrypt ---- */
+
+CK_RV
+C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	return init_with_key(WIRE_ENCRYPT_INIT, session, mechanism, key);
+}
+
+CK_RV
+C_Encrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out, CK_ULONG *out_len)
+{
+	return transform(WIRE_ENCRYPT, session, data, data_len, out, out_len);
+}
+
+CK_RV
+C_EncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len, CK_BYTE *out,
+	CK_ULONG *out_len)
+{
+	return transform(WIRE_ENCRYPT_UPDATE, session, part, part_len, out, out_len);
+}
+
+CK_RV
+C_EncryptFinal(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)
+{
+	return final(WIRE_ENCRYPT_FINAL, session, out, out_len);
+}
+
+CK_RV
+C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	return init_with_key(WIRE_DECRYPT_INIT, session, mechanism, key);
+}
+
+CK_RV
+C_Decrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out, CK_ULONG *out_len)
+{
+	return transform(WIRE_DECRYPT, session, data, data_len, out, out_len);
+}
+
+CK_RV
+C_DecryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len, CK_BYTE *out,
+	CK_ULONG *out_len)
+{
+	return transform(WIRE_DECRYPT_UPDATE, session, part, part_len, out, out_len);
+}
+
+CK_RV
+C_DecryptFinal(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)
+{
+	return final(WIRE_DECRYPT_FINAL, session, out, out_len);
+}
+
+/* ---- digest ---- */
+
+CK_RV
+C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
+{
+	struct call c;
+
+	call_session(&c, WIRE_DIGEST_INIT, session);
+	call_put_mechanism(&c, mechanism);
+	return call_finish(&c);
+}
+
+CK_RV
+C_Digest(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out, CK_ULONG *out_len)
+{
+	return transform(WIRE_DIGEST, session, data, data_len, out, out_len);
+}
+
+CK_RV
+C_DigestUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len)
+{
+	return absorb(WIRE_DIGEST_UPDATE, session, part, part_len);
+}
+
+CK_RV
+C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
+{
+	struct call c;
+
+	call_session(&c, WIRE_DIGEST_KEY, session);
+	codec_put_ulong(&c.codec, key);
+	return call_finish(&c);
+}
+
+CK_RV
+C_DigestFinal(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)
+{
+	return final(WIRE_DIGEST_FINAL, session, out, out_len);
+}
+
+/* ---- sign ---- */
+
+CK_RV
+C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	return init_with_key(WIRE_SIGN_INIT, session, mechanism, key);
+}
+
+CK_RV
+C_Sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out, CK_ULONG *out_len)
+{
+	return transform(WIRE_SIGN, session, data, data_len, out, out_len);
+}
+
+CK_RV
+C_SignUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len)
+{
+	return absorb(WIRE_SIGN_UPDATE, session, part, part_len);
+}
+
+CK_RV
+C_SignFinal(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)
+{
+	return final(WIRE_SIGN_FINAL, session, out, out_len);
+}
+
+CK_RV
+C_SignRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	return init_with_key(WIRE_SIGN_RECOVER_INIT, session, mechanism, key);
+}
+
+CK_RV
+C_SignRecover(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out,
+	CK_ULONG *out_len)
+{
+	return transform(WIRE_SIGN_RECOVER, session, data, data_len, out, out_len);
+}
+
+/* ---- verify ---- */
+
+CK_RV
+C_VerifyInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	return init_with_key(WIRE_VERIFY_INIT, session, mechanism, key);
+}
+
+CK_RV
+C_Verify(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
+	CK_ULONG signature_len)
+{
+	struct call c;
+
+	call_session(&c, WIRE_VERIFY, session);
+	call_put_data(&c, data, data_len);
+	call_put_data(&c, signature, signature_len);
+	return call_finish(&c);
+}
+
+CK_RV
+C_VerifyUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len)
+{
+	return absorb(WIRE_VERIFY_UPDATE, session, part, part_len);
+}
+
+CK_RV
+C_VerifyFinal(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG signature_len)
+{
+	struct call c;
+
+	call_session(&c, WIRE_VERIFY_FINAL, session);
+	call_put_data(&c, signature, signature_len);
+	return call_finish(&c);
+}
+
+CK_RV
+C_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+	return init_with_key(WIRE_VERIFY_RECOVER_INIT, session, mechanism, key);
+}
+
+CK_RV
+C_VerifyRecover(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG signature_len, CK_BYTE *out,
+	CK_ULONG *out_len)
+{
+	return transform(WIRE_VERIFY_RECOVER, session, signature, signature_len, out, out_len);
+}
+
+/* ---- two operations at once ---- */
+
+CK_RV
+C_DigestEncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len, CK_BYTE *out,
+	CK_ULONG *out_len)
+{
+	return transform(WIRE_DIGEST_ENCRYPT_UPDATE, session, part, part_len, out, out_len);
+}
+
+CK_RV
+C_DecryptDigestUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len, CK_BYTE *out,
+	CK_ULONG *out_len)
+{
+	return transform(WIRE_DECRYPT_DIGEST_UPDATE, session, part, part_len, out, out_len);
+}
+
+CK_RV
+C_SignEncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len, CK_BYTE *out,
+	CK_ULONG *out_len)
+{
+	return transform(WIRE_SIGN_ENCRYPT_UPDATE, session, part, part_len, out, out_len);
+}
+
+CK_RV
+C_DecryptVerifyUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len, CK_BYTE *out,
+	CK_ULONG *out_len)
+{
+	return transform(WIRE_DECRYPT_VERIFY_UPDATE, session, part, part_len, out, out_len);
+}

@@ -1,0 +1,251 @@
+/*
+ * Slots and tokens: PKCS#11 3.1 5.5. Beside the daemon's answers stand those for a machine that
+ * has no vault yet (spare.h).
+ */
+#include "export.h"
+#include "call.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "spare.h"
+#include "text.h"
+
+#define MAX_LIST 65536      /* slots or mechanisms in one answer */
+#define EVENT_PAUSE_MS 200  /* between two looks for a slot event */
+
+/* True if the call failed for want of a vault and the slot is the one to show instead. */
+static bool
+is_spare(const struct call *c, CK_SLOT_ID slot)
+{
+	return c->unreachable && c->rv == CKR_TOKEN_NOT_PRESENT && slot == SPARE_SLOT &&
+		module_conf(c->module)->spare_slot;
+}
+
+/* Without a vault there is no slot but the spare one. */
+static CK_RV
+slot_end(struct call *c)
+{
+	if (c->unreachable && c->rv == CKR_TOKEN_NOT_PRESENT)
+		c->rv = CKR_SLOT_ID_INVALID;
+	return call_end(c);
+}
+
+static void
+list_spare(struct call *c, CK_SLOT_ID *list, CK_ULONG *count)
+{
+	CK_ULONG n = module_conf(c->module)->spare_slot ? 1 : 0;
+
+	c->rv = CKR_OK;
+	if (list != NULL && *count < n)
+		c->rv = CKR_BUFFER_TOO_SMALL;
+	else if (list != NULL && n > 0)
+		list[0] = SPARE_SLOT;
+	*count = n;
+}
+
+CK_RV
+C_GetSlotList(CK_BBOOL token_present, CK_SLOT_ID *list, CK_ULONG *count)
+{
+	struct call c;
+
+	call_begin(&c, WIRE_GET_SLOT_LIST, REACH_START);
+	call_need(&c, count != NULL);
+	codec_put_byte(&c.codec, token_present ? CK_TRUE : CK_FALSE);
+	if (call_send(&c, CALL_OUTPUT(16 * CALL_ULONG)))
+		call_get_list(&c, list, count, MAX_LIST);
+	else if (c.unreachable && c.rv == CKR_TOKEN_NOT_PRESENT)
+		list_spare(&c, list, count);
+	return call_end(&c);
+}
+
+static void
+get_text(struct call *c, unsigned char *to, size_t size)
+{
+	const uint8_t *text;
+	size_t len;
+
+	codec_get_bytes(&c->codec, &text, &len);
+	text_pad(to, size, text, len);
+}
+
+static void
+get_version(struct call *c, CK_VERSION *v)
+{
+	codec_get_byte(&c->codec, &v->major);
+	codec_get_byte(&c->codec, &v->minor);
+}
+
+CK_RV
+C_GetSlotInfo(CK_SLOT_ID slot, CK_SLOT_INFO *info)
+{
+	struct call c;
+
+	call_begin(&c, WIRE_GET_SLOT_INFO, REACH_START);
+	call_need(&c, info != NULL);
+	codec_put_ulong(&c.codec, slot);
+	if (call_send(&c, 160)) {
+		get_text(&c, info->slotDescription, sizeof(info->slotDescription));
+		get_text(&c, info->manufacturerID, sizeof(info->manufacturerID));
+		codec_get_ulong(&c.codec, &info->flags);
+		get_version(&c, &info->hardwareVersion);
+		get_version(&c, &info->firmwareVersion);
+	} else if (is_spare(&c, slot)) {
+		spare_slot_info(info);
+		c.rv = CKR_OK;
+	}
+	return slot_end(&c);
+}
+
+static void
+get_token_info(struct call *c, CK_TOKEN_INFO *info)
+{
+	CK_ULONG *const counts[] = {&info->ulMaxSessionCount, &info->ulSessionCount,
+		&info->ulMaxRwSessionCount, &info->ulRwSessionCount, &info->ulMaxPinLen,
+		&info->ulMinPinLen, &info->ulTotalPublicMemory, &info->ulFreePublicMemory,
+		&info->ulTotalPrivateMemory, &info->ulFreePrivateMemory};
+	const size_t n_counts = sizeof(counts) / sizeof(counts[0]);
+	CK_ULONG got[sizeof(counts) / sizeof(counts[0])], n = n_counts;
+
+	get_text(c, info->label, sizeof(info->label));
+	get_text(c, info->manufacturerID, sizeof(info->manufacturerID));
+	get_text(c, info->model, sizeof(info->model));
+	get_text(c, info->serialNumber, sizeof(info->serialNumber));
+	codec_get_ulong(&c->codec, &info->flags);
+	memset(got, 0, sizeof(got));
+	call_get_list(c, got, &n, n_counts);
+	if (n != n_counts)
+		call_fail(c, CKR_DEVICE_ERROR);
+	for (size_t i = 0; i < n_counts; i++)
+		*counts[i] = got[i];
+	get_version(c, &info->hardwareVersion);
+	get_version(c, &info->firmwareVersion);
+	get_text(c, info->utcTime, sizeof(info->utcTime));
+}
+
+CK_RV
+C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+{
+	struct call c;
+
+	call_begin(&c, WIRE_GET_TOKEN_INFO, REACH_START);
+	call_need(&c, info != NULL);
+	codec_put_ulong(&c.codec, slot);
+	if (call_send(&c, 512)) {
+		get_token_info(&c, info);
+	} else if (is_spare(&c, slot)) {
+		spare_token_info(info);
+		c.rv = CKR_OK;
+	}
+	return slot_end(&c);
+}
+
+CK_RV
+C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *count)
+{
+	struct call c;
+
+	call_begin(&c, WIRE_GET_MECHANISM_LIST, REACH_START);
+	call_need(&c, count != NULL);
+	codec_put_ulong(&c.codec, slot);
+	if (call_send(&c, CALL_OUTPUT(256 * CALL_ULONG))) {
+		call_get_list(&c, list, count, MAX_LIST);
+	} else if (is_spare(&c, slot)) {
+		*count = 0; /* which ones there are only the daemon knows */
+		c.rv = CKR_OK;
+	}
+	return slot_end(&c);
+}
+
+CK_RV
+C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+{
+	struct call c;
+
+	call_begin(&c, WIRE_GET_MECHANISM_INFO, REACH_START);
+	call_need(&c, info != NULL);
+	codec_put_ulong(&c.codec, slot);
+	codec_put_ulong(&c.codec, type);
+	if (call_send(&c, 3 * CALL_ULONG)) {
+		codec_get_ulong(&c.codec, &info->ulMinKeySize);
+		codec_get_ulong(&c.codec, &info->ulMaxKeySize);
+		codec_get_ulong(&c.codec, &info->flags);
+	} else if (is_spare(&c, slot)) {
+		c.rv = CKR_MECHANISM_INVALID;
+	}
+	return slot_end(&c);
+}
+
+CK_RV
+C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR *pin, CK_ULONG pin_len, CK_UTF8CHAR *label)
+{
+	struct call c;
+
+	call_begin(&c, WIRE_INIT_TOKEN, REACH_MAKE);
+	call_need(&c, label != NULL);
+	codec_put_ulong(&c.codec, slot);
+	call_put_pin(&c, pin, pin_len);
+	if (c.rv == CKR_OK)
+		codec_put_bytes(&c.codec, label, 32);
+	return call_finish(&c);
+}
+
+CK_RV
+C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *pin, CK_ULONG pin_len)
+{
+	struct call c;
+
+	call_session(&c, WIRE_INIT_PIN, session);
+	call_put_pin(&c, pin, pin_len);
+	return call_finish(&c);
+}
+
+CK_RV
+C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *old, CK_ULONG old_len, CK_UTF8CHAR *pin,
+	CK_ULONG pin_len)
+{
+	struct call c;
+
+	call_session(&c, WIRE_SET_PIN, session);
+	call_put_pin(&c, old, old_len);
+	call_put_pin(&c, pin, pin_len);
+	return call_finish(&c);
+}
+
+/* One look. *instance: which C_Initialize it was under. */
+static CK_RV
+look_for_event(CK_SLOT_ID *slot, const void *reserved, uint64_t *instance)
+{
+	struct call c;
+
+	call_begin(&c, WIRE_WAIT_FOR_SLOT_EVENT, REACH_RUNNING);
+	if (c.module != NULL && *instance == 0)
+		*instance = module_id(c.module);
+	else if (c.module != NULL && *instance != module_id(c.module))
+		call_fail(&c, CKR_CRYPTOKI_NOT_INITIALIZED);
+	call_need(&c, slot != NULL && reserved == NULL);
+	codec_put_ulong(&c.codec, CKF_DONT_BLOCK);
+	if (call_send(&c, CALL_ULONG))
+		codec_get_ulong(&c.codec, slot);
+	else if (c.unreachable && c.rv == CKR_TOKEN_NOT_PRESENT)
+		c.rv = CKR_NO_EVENT;
+	return call_end(&c);
+}
+
+/* PKCS#11 3.1 5.5.4: a blocking wait ends with CKR_CRYPTOKI_NOT_INITIALIZED when another thread calls
+ * C_Finalize. It asks the daemon again and again and holds no reference meanwhile, so that no
+ * thread of the daemon is bound and C_Finalize takes effect at once. */
+CK_RV
+C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, CK_VOID_PTR reserved)
+{
+	const struct timespec pause = {0, EVENT_PAUSE_MS * 1000000L};
+	uint64_t instance = 0;
+	CK_RV rv;
+
+	for (;;) {
+		rv = look_for_event(slot, reserved, &instance);
+		if (rv != CKR_NO_EVENT || (flags & CKF_DONT_BLOCK))
+			return rv;
+		nanosleep(&pause, NULL);
+	}
+}

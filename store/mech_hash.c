@@ -1,0 +1,136 @@
+/* The hash functions: their table, and the digest mechanisms. */
+#include <pthread.h>
+#include <string.h>
+
+#include "mech_family.h"
+#include "why.h"
+
+#define NONE CK_UNAVAILABLE_INFORMATION
+
+static const struct hash hashes[] = {
+	{"SHA2-256", CKM_SHA256, CKG_MGF1_SHA256, CKD_SHA256_KDF, CKK_SHA256_HMAC, 32},
+	{"SHA1", CKM_SHA_1, CKG_MGF1_SHA1, CKD_SHA1_KDF, CKK_SHA_1_HMAC, 20},
+	{"SHA2-224", CKM_SHA224, CKG_MGF1_SHA224, CKD_SHA224_KDF, CKK_SHA224_HMAC, 28},
+	{"SHA2-384", CKM_SHA384, CKG_MGF1_SHA384, CKD_SHA384_KDF, CKK_SHA384_HMAC, 48},
+	{"SHA2-512", CKM_SHA512, CKG_MGF1_SHA512, CKD_SHA512_KDF, CKK_SHA512_HMAC, 64},
+	{"SHA2-512/224", CKM_SHA512_224, 0, 0, CKK_SHA512_224_HMAC, 28},
+	{"SHA2-512/256", CKM_SHA512_256, 0, 0, CKK_SHA512_256_HMAC, 32},
+};
+#define HASHES (sizeof(hashes) / sizeof(hashes[0]))
+
+static EVP_MD *fetched[HASHES];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+fetch_all(void)
+{
+	for (size_t i = 0; i < HASHES; i++)
+		fetched[i] = EVP_MD_fetch(NULL, hashes[i].name, NULL);
+}
+
+const EVP_MD *
+hash_md(const struct hash *h)
+{
+	pthread_once(&once, fetch_all);
+	return h != NULL ? fetched[h - hashes] : NULL;
+}
+
+const struct hash *
+hash_named(const char *name)
+{
+	for (size_t i = 0; name != NULL && i < HASHES; i++)
+		if (strcmp(hashes[i].name, name) == 0)
+			return &hashes[i];
+	return NULL;
+}
+
+const struct hash *
+hash_of_digest(CK_MECHANISM_TYPE digest)
+{
+	for (size_t i = 0; i < HASHES; i++)
+		if (hashes[i].digest == digest)
+			return &hashes[i];
+	return NULL;
+}
+
+const struct hash *
+hash_of_mgf(CK_RSA_PKCS_MGF_TYPE mgf)
+{
+	for (size_t i = 0; mgf != 0 && i < HASHES; i++)
+		if (hashes[i].mgf == mgf)
+			return &hashes[i];
+	return NULL;
+}
+
+const struct hash *
+hash_of_kdf(CK_ULONG kdf)
+{
+	for (size_t i = 0; kdf != 0 && i < HASHES; i++)
+		if (hashes[i].kdf == kdf)
+			return &hashes[i];
+	return NULL;
+}
+
+bool
+hash_is_hmac_key(CK_KEY_TYPE type)
+{
+	for (size_t i = 0; i < HASHES; i++)
+		if (hashes[i].hmac_key == type)
+			return true;
+	return false;
+}
+
+CK_RV
+hash_start(EVP_MD_CTX **ctx, const struct hash *h)
+{
+	if (*ctx == NULL && (*ctx = EVP_MD_CTX_new()) == NULL)
+		return CKR_HOST_MEMORY;
+	if (hash_md(h) == NULL || EVP_DigestInit_ex2(*ctx, hash_md(h), NULL) != 1)
+		return mech_failed(CKR_FUNCTION_FAILED, h != NULL ? h->name : "hash");
+	return CKR_OK;
+}
+
+/* ---- CKM_SHA256 and its like ---- */
+
+static CK_RV
+digest_begin(struct op *op, const CK_MECHANISM *m)
+{
+	if (!mech_no_param(m))
+		return mech_bad_param("a digest takes none");
+	op->input = INPUT_STREAM;
+	op->exact = true;
+	op->hash = hash_named(op->mech->digest);
+	op->size = op->hash->size;
+	return hash_start(&op->mctx, op->hash);
+}
+
+static uint64_t
+digest_total(const struct op *op, uint64_t fed, bool final)
+{
+	(void)fed;
+	return final ? op->size : 0;
+}
+
+static CK_RV
+digest_update(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len)
+{
+	(void)out;
+	*out_len = 0;
+	return n == 0 || EVP_DigestUpdate(op->mctx, in, n) == 1 ? CKR_OK :
+		mech_failed(CKR_FUNCTION_FAILED, op->hash->name);
+}
+
+static CK_RV
+digest_final(struct op *op, uint8_t *out, size_t *out_len)
+{
+	*out_len = op->size;
+	return EVP_DigestFinal_ex(op->mctx, out, NULL) == 1 ? CKR_OK :
+		mech_failed(CKR_FUNCTION_FAILED, op->hash->name);
+}
+
+const struct mech_family family_digest = {
+	.begin = digest_begin,
+	.total = digest_total,
+	.update = digest_update,
+	.final = digest_final,
+};

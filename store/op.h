@@ -1,0 +1,59 @@
+/*
+ * op.h - one cryptographic operation: begin, once or update and final, end
+ *
+ * Holds the rules that all mechanisms share: length queries, CKR_BUFFER_TOO_SMALL, one-shot
+ * against multi-part, when an error ends the operation (PKCS#11 3.1 5.2, 5.8 to 5.15).
+ *
+ * Use:        op_begin(&op, OP_SIGN, &mech, key); op_once(op, in, n, out, &out_len); ...
+ *             after each call: if (!op_active(op)) the operation is over: op_end(op)
+ * Ownership:  op keeps a reference on its key. op_end frees and wipes; op_end(NULL) does nothing.
+ * Locking:    one thread at a time (the session's lock).
+ * Errors:     CKR_OPERATION_ACTIVE when one-shot and multi-part are mixed; CKR_DATA_LEN_RANGE,
+ *             CKR_ENCRYPTED_DATA_INVALID, CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE, ...
+ */
+#ifndef TOKENFS_OP_H
+#define TOKENFS_OP_H
+
+#include "mech.h"
+
+enum op_kind {
+	OP_ENCRYPT,
+	OP_DECRYPT,
+	OP_DIGEST,
+	OP_SIGN,
+	OP_VERIFY,
+	OP_SIGN_RECOVER,
+	OP_VERIFY_RECOVER,
+	OP_KINDS
+};
+
+struct op;
+
+/* key NULL for digests. Checks rules_use. */
+CK_RV op_begin(struct op **op, enum op_kind kind, const CK_MECHANISM *m, struct object *key);
+void op_end(struct op *op);
+bool op_active(const struct op *op);
+struct object *op_key(const struct op *op); /* borrowed; NULL for digests */
+CK_MECHANISM_TYPE op_mechanism(const struct op *op);
+
+/* Encrypt, decrypt, digest, sign, sign recover, verify recover in one part. out == NULL asks for the length. */
+CK_RV op_once(struct op *op, const uint8_t *in, size_t in_len, uint8_t *out, CK_ULONG *out_len);
+/* out and out_len NULL for digests, sign and verify. */
+CK_RV op_update(struct op *op, const uint8_t *in, size_t in_len, uint8_t *out, CK_ULONG *out_len);
+CK_RV op_final(struct op *op, uint8_t *out, CK_ULONG *out_len);
+CK_RV op_verify(struct op *op, const uint8_t *in, size_t in_len, const uint8_t *sig, size_t sig_len);
+CK_RV op_verify_final(struct op *op, const uint8_t *sig, size_t sig_len);
+CK_RV op_digest_key(struct op *op, struct object *key);
+/* The most that once/update/final can return for so much input, for sizing reply buffers. */
+size_t op_bound(const struct op *op, size_t in_len);
+
+/* C_GetOperationState / C_SetOperationState: digests only, else CKR_STATE_UNSAVEABLE. */
+CK_RV op_save(const struct op *op, uint8_t *out, CK_ULONG *out_len);
+CK_RV op_restore(struct op **op, const uint8_t *in, size_t in_len);
+
+/* ALWAYS_AUTHENTICATE is the session's business: it asks. */
+bool op_needs_context_login(const struct op *op);
+
+CK_RV random_bytes(uint8_t *out, size_t len);
+
+#endif

@@ -1,0 +1,395 @@
+/* rules.c - walks the rows when an object is made, changed, copied or destroyed */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rules_table.h"
+#include "why.h"
+
+static CK_RV
+refuse(CK_RV rv, CK_ATTRIBUTE_TYPE type, const char *reason)
+{
+	const struct attr_name *row = attr_name_find(type);
+
+	if (row == NULL)
+		return why(rv, "attribute 0x%lx: %s", (unsigned long)type, reason);
+	return why(rv, "%s: %s", row->name, reason);
+}
+
+/* ---- who may ---- */
+
+/* PKCS#11 3.1 4.4 table 13 and 3.1's table of session states: token objects need a read-write
+ * session, private ones the user; the SO has no private objects. */
+static CK_RV
+may_write(const struct attrs *a, const struct actor *who)
+{
+	if (attrs_bool(a, CKA_TOKEN, false) && !who->rw)
+		return why(CKR_SESSION_READ_ONLY, "a token object needs a read-write session");
+	if (attrs_bool(a, CKA_PRIVATE, false) && who->user != CKU_USER)
+		return why(CKR_USER_NOT_LOGGED_IN, "a private object needs the user's login");
+	return CKR_OK;
+}
+
+static CK_RV
+may_trust(const struct rule *row, const struct attr *a, const struct actor *who)
+{
+	if ((row->flags & RULE_SO) && a->len == 1 && a->value[0] && who->user != CKU_SO)
+		return refuse(CKR_ATTRIBUTE_READ_ONLY, a->type, "only the SO sets it");
+	return CKR_OK;
+}
+
+/* ---- values ---- */
+
+static unsigned
+digits(const uint8_t *p, size_t n, bool *good)
+{
+	unsigned v = 0;
+
+	for (; n > 0; n--, p++) {
+		if (*p < '0' || *p > '9')
+			*good = false;
+		v = v * 10 + (*p - '0');
+	}
+	return v;
+}
+
+/* CK_DATE: year, month and day in ASCII digits, or nothing. */
+static bool
+is_date(const struct attr *a)
+{
+	unsigned month, day;
+	bool good = true;
+
+	if (a->len == 0)
+		return true;
+	if (a->len != 8)
+		return false;
+	digits(a->value, 4, &good);
+	month = digits(a->value + 4, 2, &good);
+	day = digits(a->value + 6, 2, &good);
+	return good && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+static CK_RV
+check_value(const struct attr *a)
+{
+	const struct attr_name *name = attr_name_find(a->type);
+
+	if (name == NULL)
+		return CKR_OK;
+	if (name->kind == ATTR_BOOL && (a->len != 1 || a->value[0] > 1))
+		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, a->type, "neither true nor false");
+	if (name->kind == ATTR_DATE && !is_date(a))
+		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, a->type, "not a date");
+	return CKR_OK;
+}
+
+/* What must hold between attributes, whatever gave them. */
+static CK_RV
+check_together(const struct attrs *a)
+{
+	const struct attr *start = attrs_get(a, CKA_START_DATE);
+	const struct attr *end = attrs_get(a, CKA_END_DATE);
+
+	if (start != NULL && end != NULL && start->len == 8 && end->len == 8 &&
+		memcmp(start->value, end->value, 8) > 0)
+		return refuse(CKR_TEMPLATE_INCONSISTENT, CKA_END_DATE, "before CKA_START_DATE");
+	/* PKCS#11 3.1 4.9 */
+	if (attrs_bool(a, CKA_ALWAYS_AUTHENTICATE, false) && !attrs_bool(a, CKA_PRIVATE, false))
+		return refuse(CKR_TEMPLATE_INCONSISTENT, CKA_ALWAYS_AUTHENTICATE,
+			"needs CKA_PRIVATE");
+	return CKR_OK;
+}
+
+/* ---- making ---- */
+
+CK_RV
+rules_merge(struct attrs *to, const struct attrs *from)
+{
+	const struct attr *have;
+	size_t i;
+	CK_RV rv;
+
+	for (i = 0; i < from->n; i++) {
+		have = attrs_get(to, from->v[i].type);
+		if (have != NULL && !attr_equal(have, &from->v[i]))
+			return refuse(CKR_TEMPLATE_INCONSISTENT, from->v[i].type,
+				"the call or the parent key implies another value");
+		if (have != NULL)
+			continue;
+		rv = attrs_set_attr(to, &from->v[i]);
+		if (rv != CKR_OK)
+			return rv;
+	}
+	return CKR_OK;
+}
+
+/* The kind of what is being made; the refusal names what is missing. */
+static CK_RV
+kind_of(const struct attrs *a, struct rule_kind *k)
+{
+	CK_RV rv = rule_kind(a, k);
+
+	if (rv == CKR_TEMPLATE_INCOMPLETE)
+		return why(rv, "the template lacks %s",
+			attrs_has(a, CKA_CLASS) ? "the type of key or certificate" : "CKA_CLASS");
+	if (rv != CKR_OK)
+		return why(rv, "no objects of class 0x%lx and type 0x%lx here",
+			(unsigned long)k->class, (unsigned long)k->subtype);
+	return CKR_OK;
+}
+
+static CK_RV
+check_given(const struct attrs *templ, const struct rule_kind *k, enum rules_how how,
+	const struct actor *who)
+{
+	const struct rule *row;
+	size_t i;
+	CK_RV rv;
+
+	for (i = 0; i < templ->n; i++) {
+		const struct attr *a = &templ->v[i];
+
+		row = rule_find(k, a->type);
+		if (row == NULL)
+			return refuse(CKR_ATTRIBUTE_TYPE_INVALID, a->type,
+				"not of this class of object");
+		if (row->never & RULE_HOW(how))
+			return refuse(CKR_ATTRIBUTE_READ_ONLY, a->type,
+				"cannot be given in this call");
+		rv = check_value(a);
+		if (rv == CKR_OK)
+			rv = may_trust(row, a, who);
+		if (rv != CKR_OK)
+			return rv;
+	}
+	return CKR_OK;
+}
+
+static CK_RV
+check_required(const struct attrs *a, const struct rule_kind *k, enum rules_how how)
+{
+	struct rule_walk w = {0};
+	const struct rule *row;
+
+	while ((row = rule_next(k, &w)) != NULL)
+		if ((row->must & RULE_HOW(how)) && !attrs_has(a, row->type))
+			return refuse(CKR_TEMPLATE_INCOMPLETE, row->type, "is needed");
+	return CKR_OK;
+}
+
+static CK_RV
+set_default(struct attrs *a, const struct rule *row, bool named_usage)
+{
+	switch (row->otherwise) {
+	case NO_DEFAULT:
+		return CKR_OK;
+	case IS_FALSE:
+		return attrs_set_bool(a, row->type, false);
+	case IS_TRUE:
+		return attrs_set_bool(a, row->type, !((row->flags & RULE_USAGE) && named_usage));
+	case IS_EMPTY:
+		return attrs_set(a, row->type, NULL, 0);
+	case IS_ZERO:
+		return attrs_set_ulong(a, row->type, 0);
+	case IS_HIDDEN_UNLESS:
+		/* A client that asks for an extractable key and says no more (SunPKCS11 for its
+		 * secret keys) wants to read it. */
+		return attrs_set_bool(a, row->type, !attrs_bool(a, CKA_EXTRACTABLE, false));
+	}
+	return CKR_GENERAL_ERROR;
+}
+
+/* Usages that the template does not name: none of them if it grants any by name, because then the
+ * application has said what the key is for (pkcs11-tool, GnuTLS). Those of the key type's row if it
+ * grants none, because then it leaves the choice to the token (SunPKCS11's private EC template
+ * is {CKA_TOKEN} and its secret keys come without any). */
+static CK_RV
+fill_defaults(struct attrs *a, const struct rule_kind *k)
+{
+	bool named_usage = rule_roles(a) != 0;
+	struct rule_walk w = {0};
+	const struct rule *row;
+	CK_RV rv;
+
+	while ((row = rule_next(k, &w)) != NULL) {
+		if (attrs_has(a, row->type))
+			continue;
+		rv = set_default(a, row, named_usage);
+		if (rv != CKR_OK)
+			return rv;
+	}
+	return CKR_OK;
+}
+
+CK_RV
+rules_begin(struct attrs *out, const struct attrs *templ, const struct attrs *implied,
+	enum rules_how how, const struct actor *who)
+{
+	struct attrs a = {0};
+	struct rule_kind k;
+	CK_RV rv;
+
+	rv = attrs_copy(&a, templ);
+	if (rv == CKR_OK && implied != NULL)
+		rv = rules_merge(&a, implied);
+	if (rv == CKR_OK)
+		rv = kind_of(&a, &k);
+	if (rv == CKR_OK)
+		rv = check_given(templ, &k, how, who);
+	if (rv == CKR_OK)
+		rv = check_required(&a, &k, how);
+	if (rv == CKR_OK)
+		rv = fill_defaults(&a, &k);
+	if (rv == CKR_OK)
+		rv = check_together(&a);
+	if (rv == CKR_OK)
+		rv = may_write(&a, who);
+	if (rv != CKR_OK)
+		goto out;
+	*out = a;
+	a = (struct attrs){0}; /* transferred */
+out:
+	attrs_free(&a);
+	return rv;
+}
+
+CK_RV
+rules_pair(struct attrs *pub, struct attrs *priv)
+{
+	CK_ULONG roles = attrs_ulong(pub, TKA_ROLES, 0) | attrs_ulong(priv, TKA_ROLES, 0);
+	CK_RV rv;
+
+	rv = attrs_set_ulong(pub, TKA_ROLES, roles);
+	if (rv != CKR_OK)
+		return rv;
+	return attrs_set_ulong(priv, TKA_ROLES, roles);
+}
+
+/* ---- changing and copying ---- */
+
+/* One-way attributes. Usage only falls under the strict policy: a key that encrypts today must not
+ * unwrap tomorrow what it can decrypt. */
+static CK_RV
+check_direction(const struct rule *row, bool before, bool after, const struct actor *who)
+{
+	if (before == after)
+		return CKR_OK;
+	if ((row->flags & RULE_STAYS_TRUE) && before)
+		return refuse(CKR_ATTRIBUTE_READ_ONLY, row->type, "stays true");
+	if ((row->flags & RULE_STAYS_FALSE) && !before)
+		return refuse(CKR_ATTRIBUTE_READ_ONLY, row->type, "stays false");
+	if ((row->flags & RULE_USAGE) && !before && !who->compat)
+		return refuse(CKR_ATTRIBUTE_READ_ONLY, row->type,
+			"a usage is only taken away under the strict policy");
+	/* PKCS#11 3.1 5.7.2 */
+	if (row->type == CKA_PRIVATE && before)
+		return refuse(CKR_TEMPLATE_INCONSISTENT, row->type,
+			"a private object has no public copy");
+	return CKR_OK;
+}
+
+static CK_RV
+change_one(struct attrs *a, const struct rule_kind *k, const struct attr *new, unsigned allowed,
+	const struct actor *who)
+{
+	const struct attr *old = attrs_get(a, new->type);
+	const struct rule *row = rule_find(k, new->type);
+	CK_RV rv;
+
+	if (row == NULL)
+		return refuse(CKR_ATTRIBUTE_TYPE_INVALID, new->type, "not of this class of object");
+	if (!(row->flags & allowed))
+		return refuse(CKR_ATTRIBUTE_READ_ONLY, new->type, "cannot be changed");
+	rv = check_value(new);
+	if (rv != CKR_OK)
+		return rv;
+	if (old != NULL && attr_equal(old, new))
+		return CKR_OK;
+	if ((row->flags & RULE_FIXED) && old != NULL && old->len > 0)
+		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, new->type, "does not belong to this key");
+	rv = may_trust(row, new, who);
+	if (rv == CKR_OK && old != NULL && old->len == 1 && new->len == 1)
+		rv = check_direction(row, old->value[0], new->value[0], who);
+	if (rv == CKR_OK)
+		rv = attrs_set_attr(a, new);
+	return rv;
+}
+
+/* The common part: *a is the object's attributes, already copied. */
+static CK_RV
+change_all(struct attrs *a, const struct attrs *changes, unsigned allowed, const struct actor *who)
+{
+	struct rule_kind k;
+	size_t i;
+	CK_RV rv;
+
+	rv = rule_kind(a, &k);
+	for (i = 0; rv == CKR_OK && i < changes->n; i++)
+		rv = change_one(a, &k, &changes->v[i], allowed, who);
+	if (rv == CKR_OK)
+		rv = check_together(a);
+	if (rv == CKR_OK && rule_class_is_key(k.class))
+		rv = attrs_set_ulong(a, TKA_ROLES, attrs_ulong(a, TKA_ROLES, 0) | rule_roles(a));
+	return rv;
+}
+
+CK_RV
+rules_set(struct attrs *out, const struct object *o, const struct attrs *changes,
+	const struct actor *who)
+{
+	struct attrs a = {0};
+	CK_RV rv;
+
+	rv = may_write(&o->attrs, who);
+	if (rv != CKR_OK)
+		return rv;
+	if (!attrs_bool(&o->attrs, CKA_MODIFIABLE, true))
+		return why(CKR_ACTION_PROHIBITED, "CKA_MODIFIABLE is false");
+	rv = attrs_copy(&a, &o->attrs);
+	if (rv == CKR_OK)
+		rv = change_all(&a, changes, RULE_CHANGE, who);
+	if (rv != CKR_OK)
+		goto out;
+	*out = a;
+	a = (struct attrs){0}; /* transferred */
+out:
+	attrs_free(&a);
+	return rv;
+}
+
+CK_RV
+rules_copy(struct attrs *out, const struct object *o, const struct attrs *changes,
+	const struct actor *who)
+{
+	struct attrs a = {0};
+	CK_RV rv;
+
+	if (!attrs_bool(&o->attrs, CKA_COPYABLE, true))
+		return why(CKR_ACTION_PROHIBITED, "CKA_COPYABLE is false");
+	rv = attrs_copy(&a, &o->attrs);
+	if (rv == CKR_OK)
+		rv = change_all(&a, changes, RULE_CHANGE | RULE_COPY, who);
+	if (rv == CKR_OK)
+		rv = may_write(&a, who);
+	if (rv == CKR_OK)
+		rv = attrs_set_ulong(&a, TKA_CREATED, (CK_ULONG)time(NULL));
+	if (rv != CKR_OK)
+		goto out;
+	attrs_remove(&a, CKA_UNIQUE_ID);
+	*out = a;
+	a = (struct attrs){0}; /* transferred */
+out:
+	attrs_free(&a);
+	return rv;
+}
+
+CK_RV
+rules_destroy(const struct object *o, const struct actor *who)
+{
+	CK_RV rv = may_write(&o->attrs, who);
+
+	if (rv == CKR_OK && !attrs_bool(&o->attrs, CKA_DESTROYABLE, true))
+		return why(CKR_ACTION_PROHIBITED, "CKA_DESTROYABLE is false");
+	return rv;
+}

@@ -1,0 +1,33 @@
+/*
+ * state_inner.h - struct state, shared by state.c and state_index.c alone
+ *
+ * Locking:    each struct db has its lock; `tokens` belongs to the index's. No function takes both.
+ */
+#ifndef TOKENFS_STATE_INNER_H
+#define TOKENFS_STATE_INNER_H
+
+#include "db.h"
+#include "secret.h"
+#include "state.h"
+
+/* What is asked of a token again and again: its number in index.db and, while `counted`, its counts. One process
+ * alone writes (the vault's lock), so nothing changes behind these. */
+struct index_token {
+	char serial[SERIAL_LEN];
+	int64_t id;
+	bool counted;
+	size_t public_n, private_n;
+};
+
+struct state {
+	struct db *own;   /* state.db; NULL: read-only and missing */
+	struct db *index; /* index.db */
+	struct secret mac_key;
+	bool read_only;
+	struct index_token *tokens;
+	size_t n_tokens;
+};
+
+extern const struct db_layout state_index_layout;
+
+#endif

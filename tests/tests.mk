@@ -1,0 +1,1 @@
+# The test targets, kept beside the tests.
