@@ -12,16 +12,16 @@ VERSION := 0.1.0
 
 # ---- lists -------------------------------------------------------------------------------------
 VOCABULARY = buf names names_table attr param wire answer codec conf
-MODULE     = channel lock peer start text spare module interface call call_slot call_session call_object \
+MODULE     = channel ride search lock peer start text spare module interface call call_slot call_session call_object \
              call_crypto call_key
-STORE      = why secret kdf file seal header pin live journal cache sealed scan find commit token login init vault vault_key check make \
+STORE      = why secret secret_arena kdf file seal header pin live journal cache sealed scan find commit token login init vault vault_key check make \
              db state state_index object rules rules_finish rules_table policy \
-             der curve mech mech_hash mech_hmac mech_secret mech_rsa mech_rsa_reject mech_rsa_key mech_ec \
-             mech_derive mech_aes mech_gcm mech_aes_wrap mech_wrap key key_rsa key_ec key_der key_export op op_state
-DAEMON     = daemon app handles session session_object login unlock rpc rpc_slot rpc_session \
-             rpc_object rpc_crypto rpc_key rpc_control \
+             der curve mech mech_hash mech_mac mech_secret mech_rsa mech_rsa_reject mech_rsa_key mech_ec \
+             mech_derive mech_aes mech_gcm mech_aes_wrap mech_wrap key key_rsa key_ec key_der key_export op op_flow op_state
+DAEMON     = daemon audit app handles session session_object login unlock rpc rpc_slot rpc_session \
+             rpc_object rpc_crypto rpc_ride rpc_key rpc_control \
              tree node_dir node_text node_object
-MOUNT      = log mount place pidfile supervise ops door conn caller stream job watch harden
+MOUNT      = log mount place pidfile supervise ops ops_text ops_dir door conn caller stream job watch harden
 COMMAND    = main cmd cmd_options cmd_help cmd_error cmd_util cmd_init cmd_mount cmd_token cmd_unlock \
              cmd_check cmd_key cmd_audit cmd_status pass client select progress
 
@@ -30,7 +30,7 @@ FUZZERS    = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 # ---- flags -------------------------------------------------------------------------------------
 CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTOKENFS_VERSION='"$(VERSION)"' \
-	$(shell $(PKG_CONFIG) --cflags p11-kit-1)
+	$(shell $(PKG_CONFIG) --cflags p11-kit-1 2>/dev/null)
 OPT      ?= -O2 -g
 WARN     = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wformat=2 -Wvla -Wno-missing-field-initializers
@@ -42,12 +42,12 @@ HARDEN   = -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_
 HARDEN_LD = -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs
 endif
 ALL_CFLAGS = -std=c11 $(OPT) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
-FUSE_CFLAGS := $(shell $(PKG_CONFIG) --cflags fuse3)
-CRYPTO_LIBS := $(shell $(PKG_CONFIG) --libs libcrypto)
-SQLITE_LIBS := $(shell $(PKG_CONFIG) --libs sqlite3)
-FUSE_LIBS   := $(shell $(PKG_CONFIG) --libs fuse3)
-SECCOMP_LIBS := $(shell $(PKG_CONFIG) --libs libseccomp)
-JSON_LIBS   := $(shell $(PKG_CONFIG) --libs json-c)
+FUSE_CFLAGS := $(shell $(PKG_CONFIG) --cflags fuse3 2>/dev/null)
+CRYPTO_LIBS := $(shell $(PKG_CONFIG) --libs libcrypto 2>/dev/null)
+SQLITE_LIBS := $(shell $(PKG_CONFIG) --libs sqlite3 2>/dev/null)
+FUSE_LIBS   := $(shell $(PKG_CONFIG) --libs fuse3 2>/dev/null)
+SECCOMP_LIBS := $(shell $(PKG_CONFIG) --libs libseccomp 2>/dev/null)
+JSON_LIBS   := $(shell $(PKG_CONFIG) --libs json-c 2>/dev/null)
 LIBS        = $(FUSE_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS)
 
 VOCABULARY_O = $(VOCABULARY:%=$(BUILD)/obj/pkcs11/%.o)
@@ -83,6 +83,8 @@ $(BUILD)/obj/%.o: %.c
 # FUSE headers are seen by the files that mount and answer, by no other.
 FUSE_CFLAGS_mount = $(FUSE_CFLAGS)
 FUSE_CFLAGS_ops = $(FUSE_CFLAGS)
+FUSE_CFLAGS_ops_text = $(FUSE_CFLAGS)
+FUSE_CFLAGS_ops_dir = $(FUSE_CFLAGS)
 FUSE_CFLAGS_conn = $(FUSE_CFLAGS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
@@ -106,6 +108,7 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c tests/unit/unit.h $(VOCABULARY_O) \
 
 # ---- everything else ---------------------------------------------------------------------------
 include tests/tests.mk
+include tests/bench/bench.mk
 
 .PHONY: install uninstall clean help
 install: all

@@ -1,39 +1,13 @@
 #include "app.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "audit.h"
 #include "login.h"
 #include "session_object.h"
 
 /* At most so many (key, use) pairs are remembered; past that the uses are noted again. */
 #define MAX_USES 4096
-
-/* The program's path; of a process that hides it, its name; else nothing. */
-static void
-read_exe(pid_t pid, char *exe, size_t size)
-{
-	char path[64];
-	ssize_t n;
-	FILE *f;
-
-	exe[0] = '\0';
-	snprintf(path, sizeof(path), "/proc/%ld/exe", (long)pid);
-	n = readlink(path, exe, size - 1);
-	if (n > 0) {
-		exe[n] = '\0';
-		return;
-	}
-	snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fgets(exe, (int)size, f))
-		exe[strcspn(exe, "\n")] = '\0';
-	fclose(f);
-}
 
 CK_RV
 app_open(struct app **out, struct daemon *d, uid_t uid, pid_t pid)
@@ -48,7 +22,7 @@ app_open(struct app **out, struct daemon *d, uid_t uid, pid_t pid)
 	a->daemon = d;
 	a->uid = uid;
 	a->pid = pid;
-	read_exe(pid, a->exe, sizeof(a->exe));
+	audit_exe(pid, a->exe, sizeof(a->exe));
 	handles_init(&a->sessions, 0, SESSION_HANDLES);
 	handles_init(&a->objects, HANDLE_SESSION, HANDLE_SESSION - 1);
 	pthread_mutex_lock(&d->lock);
@@ -90,8 +64,21 @@ begin_end(struct app *a)
 	first = !a->closed;
 	a->closed = true;
 	pthread_mutex_unlock(&a->lock);
-	atomic_store(&a->cancel.on, true);
+	app_cancel(a);
 	return first;
+}
+
+void
+app_cancel(struct app *a)
+{
+	struct session *s;
+	size_t at = 0;
+
+	atomic_store(&a->cancel.on, true);
+	pthread_mutex_lock(&a->lock);
+	while ((s = handles_next(&a->sessions, &at)))
+		atomic_store(&s->cancel.on, true);
+	pthread_mutex_unlock(&a->lock);
 }
 
 static void
@@ -153,51 +140,40 @@ app_close(struct app *a)
 }
 
 struct app_login *
-app_login_find(struct app *a, CK_SLOT_ID slot)
+app_login_find(const struct app *a, const struct token *t)
 {
 	struct app_login *l = a->logins;
 
-	while (l && l->slot != slot)
+	while (l && l->token != t)
 		l = l->next;
 	return l;
 }
 
 CK_USER_TYPE
-app_user(struct app *a, CK_SLOT_ID slot)
+app_user_locked(const struct app *a, struct token *t)
 {
-	struct app_login *l;
+	const struct app_login *l = app_login_find(a, t);
+
+	return l && token_held(t, l->hold) ? l->user : NOBODY;
+}
+
+CK_USER_TYPE
+app_user(struct app *a, struct token *t)
+{
 	CK_USER_TYPE user;
 
 	pthread_mutex_lock(&a->lock);
-	l = app_login_find(a, slot);
-	user = l ? l->user : NOBODY;
+	user = app_user_locked(a, t);
 	pthread_mutex_unlock(&a->lock);
 	return user;
-}
-
-static void
-describe_object(const struct object *o, char *text, size_t size)
-{
-	const char *class = ck_name(NAMES_CLASS, object_class(o));
-	size_t at = 0;
-
-	for (size_t i = 0; i < UUID_LEN && at + 3 < size; i++)
-		at += (size_t)snprintf(text + at, size - at, "%02x", o->uuid[i]);
-	snprintf(text + at, size - at, " %s", class ? class : "object");
 }
 
 void
 app_audit(struct app *a, struct token *t, const char *what, const struct object *o, CK_RV rv)
 {
-	struct audit_event e = {.rv = rv};
+	const struct audit_who who = {a->uid, a->pid, a->exe};
 
-	if (t)
-		snprintf(e.serial, sizeof(e.serial), "%.*s", SERIAL_LEN, token_serial(t));
-	snprintf(e.what, sizeof(e.what), "%s", what);
-	snprintf(e.who, sizeof(e.who), "uid %lu pid %ld %s", (unsigned long)a->uid, (long)a->pid, a->exe);
-	if (o)
-		describe_object(o, e.object, sizeof(e.object));
-	vault_audit(a->daemon->vault, &e);
+	audit_note(a->daemon, &who, t, what, o, rv);
 }
 
 /* A set of 64-bit numbers, kept in the same way as handles are: linear probing, half full at most. */
@@ -230,17 +206,19 @@ remember_use(struct app *a, uint64_t use)
 }
 
 void
-app_audit_use(struct app *a, struct token *t, const char *what, unsigned kind, const struct object *o)
+app_audit_use(
+	struct app *a, struct token *t, const char *what, unsigned kind, const struct object *o, CK_RV rv)
 {
-	/* handle: 30 bits; the slot's low bits and the kind above, so that no pair is 0 */
-	uint64_t use = (uint64_t)o->handle | (uint64_t)(kind + 1) << 32 | (uint64_t)token_slot(t) << 40;
+	/* handle: 30 bits; the kind, and whether it was refused, above, so that no pair is 0; the slot's low bits */
+	uint64_t use = (uint64_t)o->handle | (uint64_t)(kind + 1) << 32 | (uint64_t)(rv != CKR_OK) << 38 |
+		       (uint64_t)token_slot(t) << 40;
 	bool first;
 
-	if (!o->token)
+	if (!o->token || (rv != CKR_OK && !audit_refusal(rv)))
 		return;
 	pthread_mutex_lock(&a->lock);
 	first = remember_use(a, use);
 	pthread_mutex_unlock(&a->lock);
 	if (first)
-		app_audit(a, t, what, o, CKR_OK);
+		app_audit(a, t, what, o, rv);
 }

@@ -16,10 +16,12 @@
 #include "daemon.h"
 #include "handles.h"
 
-/* Login of an application on one token (PKCS#11 3.1 4.5: per application and token). */
+/* Login of an application on one token (PKCS#11 3.1 4.5: per application and token). It is of the token, not of
+ * the slot, where another token may come to be; and of the key that the hold names: once that is gone, the
+ * application counts as logged out. */
 struct app_login {
-	CK_SLOT_ID slot;
 	struct token *token; /* referenced and held */
+	uint64_t hold;       /* see token_login */
 	CK_USER_TYPE user;
 	struct app_login *next;
 };
@@ -36,10 +38,11 @@ struct app {
 	atomic_bool greeted; /* WIRE_HELLO was seen */
 	pthread_mutex_t lock;
 	bool closed;
-	struct cancel cancel;
+	struct cancel cancel; /* of what belongs to no session; never taken back */
 	struct app_login *logins;
 	struct handles sessions; /* struct session */
 	struct handles objects;  /* struct session_object */
+	size_t object_bytes;     /* of them all */
 	struct app_uses *uses;   /* what app_audit_use has seen */
 	/* What C_WaitForSlotEvent has told, see slot_event in rpc_slot.c. */
 	uint64_t seen_generation;
@@ -52,15 +55,21 @@ CK_RV app_open(struct app **a, struct daemon *d, uid_t uid, pid_t pid);
 void app_close(struct app *a);
 struct app *app_ref(struct app *a);
 void app_put(struct app *a);
+/* Stops what runs for it as soon as it can be stopped. */
+void app_cancel(struct app *a);
 /* Ends sessions, session objects and logins, as at app_close, and keeps the reference. */
 void app_end(struct app *a);
 /* CKU_USER, CKU_SO or NOBODY. */
-CK_USER_TYPE app_user(struct app *a, CK_SLOT_ID slot);
-/* The same with app->lock held: the entry, or NULL. */
-struct app_login *app_login_find(struct app *a, CK_SLOT_ID slot);
+CK_USER_TYPE app_user(struct app *a, struct token *t);
+/* The same with app->lock held. */
+CK_USER_TYPE app_user_locked(const struct app *a, struct token *t);
+/* With app->lock held: the entry, also one whose key is gone, or NULL. */
+struct app_login *app_login_find(const struct app *a, const struct token *t);
 /* Audit event with this application as who. t and object may be NULL. */
 void app_audit(struct app *a, struct token *t, const char *what, const struct object *o, CK_RV rv);
-/* An audit event the first time this application uses the token key o in this way ("use-sign"). */
-void app_audit_use(struct app *a, struct token *t, const char *what, unsigned kind, const struct object *o);
+/* An audit event the first time this application uses the token key o in this way ("use-sign"), and the first
+ * time that it is refused to it. */
+void app_audit_use(
+	struct app *a, struct token *t, const char *what, unsigned kind, const struct object *o, CK_RV rv);
 
 #endif

@@ -42,8 +42,8 @@ static const struct failure {
 	{CKR_USER_NOT_LOGGED_IN, CMD_REFUSED, "nobody is logged in", "run `tokenfs unlock LABEL`"},
 	{CKR_SESSION_COUNT, CMD_BUSY, "the daemon has no session left",
 		"raise max_sessions in tokenfs.conf, or end applications"},
-	{CKR_DEVICE_ERROR, CMD_FAILED, "a file of the vault or of the state is damaged or cannot be used",
-		"`tokenfs check` names every bad file"},
+	{CKR_DEVICE_ERROR, CMD_FAILED, "a file of the vault or of the state is damaged or cannot be used; "
+		"`tokenfs check` names it", NULL},
 	{CKR_DEVICE_MEMORY, CMD_FAILED, "there is no space left for vault or state",
 		"free some space and try again; nothing was changed"},
 	{CKR_HOST_MEMORY, CMD_FAILED, "out of memory", NULL},

@@ -34,6 +34,44 @@ make_parents(const char *path)
 	return ok;
 }
 
+/* The path with the links of its folder resolved; the last part need not exist. malloc'd or NULL. */
+static char *
+resolve(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char *folder = strndup(path, (size_t)(name - path));
+	char *real = folder ? realpath(folder, NULL) : NULL, *full = NULL;
+
+	if (real && asprintf(&full, "%s/%s", strcmp(real, "/") ? real : "", name) < 0)
+		full = NULL;
+	free(folder);
+	free(real);
+	return full;
+}
+
+/* The vault is what backups hold; with its key or its PIN counters in it, they would protect nothing. */
+static bool
+apart(const char *vault, const char *what, const char *path)
+{
+	char *a = resolve(vault), *b = resolve(path);
+	bool ok = a && b;
+	size_t n;
+
+	if (!ok) {
+		why_errno("cannot look at %s", path);
+		goto out;
+	}
+	n = strlen(a);
+	ok = strncmp(a, b, n) != 0 || (b[n] != '\0' && b[n] != '/');
+	if (!ok)
+		why(CKR_FUNCTION_REJECTED, "the %s %s lies in the vault, whose backups would hold it; choose "
+			"another place", what, path);
+out:
+	free(a);
+	free(b);
+	return ok;
+}
+
 static void
 put_json(const struct cmd *c)
 {
@@ -78,6 +116,8 @@ cmd_init(struct cmd *c)
 	why_clear();
 	if (!make_parents(c->conf.vault) || !make_parents(c->conf.state) || !make_parents(c->conf.key_file))
 		return cmd_fail(CKR_GENERAL_ERROR, "cannot make a vault");
+	if (!apart(c->conf.vault, "state", c->conf.state) || !apart(c->conf.vault, "key file", c->conf.key_file))
+		return cmd_fail(CKR_FUNCTION_REJECTED, "cannot make a vault");
 	rv = vault_init(&cfg, c->opt[OPT_NO_KEY_FILE] != NULL);
 	if (rv != CKR_OK)
 		return cmd_fail(rv, "cannot make a vault");

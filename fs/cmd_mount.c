@@ -32,8 +32,9 @@ cmd_mount(struct cmd *c)
 		return cmd_say(CMD_BUSY, "a vault is mounted at %s already", c->conf.mount);
 	code = mount_run(&c->conf, c->opt[OPT_FOREGROUND] != NULL, c->opt[OPT_READ_ONLY] != NULL, err,
 		sizeof(err));
-	if (code != 0)
-		return cmd_say(CMD_FAILED, "%s", *err ? err : "the daemon did not start; its log says why");
+	if (code != 0) /* a daemon that serves this vault elsewhere is the likely reason, if there is one */
+		return cmd_say(pidfile_read(&c->conf) > 0 ? CMD_BUSY : CMD_FAILED, "%s",
+			*err ? err : "the daemon did not start; its log says why");
 	if (c->opt[OPT_VERBOSE])
 		cmd_note(c, "mounted at %s", c->conf.mount);
 	return CMD_OK;

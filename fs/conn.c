@@ -15,6 +15,9 @@
 
 struct call;
 
+/* Calls of one connection that wait or run; a thread of the application has one at most. */
+#define CALLS_MAX 256u
+
 struct conn {
 	struct handle handle;
 	atomic_uint refs; /* the open file and every call */
@@ -26,6 +29,7 @@ struct conn {
 	pthread_mutex_t lock;
 	struct streams streams;
 	struct call *calls; /* slow ones that have not ended */
+	unsigned n_calls;
 	bool closed;
 };
 
@@ -43,6 +47,7 @@ struct call {
 	struct call *next;
 	uint32_t call, seq;
 	struct buf frame;
+	size_t charged; /* of the connection's room: what the call takes */
 	struct codec reply;
 	struct via via; /* of the present waiter */
 };
@@ -149,8 +154,13 @@ static void
 call_run(struct job *j)
 {
 	struct call *k = (struct call *)j;
+	bool closed;
 
-	rpc_call(k->conn->app, k->frame.data, k->frame.len, &k->reply);
+	pthread_mutex_lock(&k->conn->lock);
+	closed = k->conn->closed;
+	pthread_mutex_unlock(&k->conn->lock);
+	if (!closed) /* else nobody waits for it */
+		rpc_call(k->conn->app, k->frame.data, k->frame.len, &k->reply);
 	buf_free(&k->frame);
 	memset(&k->frame, 0, sizeof(k->frame));
 }
@@ -167,6 +177,8 @@ call_end(struct job *j)
 	for (at = &c->calls; *at != k; at = &(*at)->next)
 		;
 	*at = k->next;
+	c->n_calls--;
+	streams_discharge(&c->streams, k->charged);
 	req = jobs_take(c->served->jobs, j);
 	if (req == NULL && !c->closed && k->reply.buf.len >= WIRE_HEADER)
 		streams_keep(&c->streams, k->call, k->seq, &k->reply.buf);
@@ -188,17 +200,26 @@ call_find(struct conn *c, uint32_t call, uint32_t seq)
 	return k;
 }
 
-/* With the lock held. Takes over *frame. NULL when memory is short. */
+/* With the lock held. Takes over *frame. NULL when memory is short or the connection has too much under way. */
 static struct call *
 call_new(struct conn *c, const struct wire_header *h, struct buf *frame, const struct via *via)
 {
-	struct call *k = calloc(1, sizeof(*k));
+	size_t takes = sizeof(struct call) + frame->len;
+	struct call *k;
 
-	if (k == NULL)
+	if (c->n_calls == CALLS_MAX || !streams_charge(&c->streams, takes))
 		return NULL;
+	k = calloc(1, sizeof(*k));
+	if (k == NULL) {
+		streams_discharge(&c->streams, takes);
+		return NULL;
+	}
+	k->charged = takes;
 	k->job.run = call_run;
 	k->job.end = call_end;
-	k->job.heavy = h->call == WIRE_GENERATE_KEY || h->call == WIRE_GENERATE_KEY_PAIR;
+	k->job.heavy = rpc_cost(frame->data, frame->len) == RPC_HEAVY;
+	k->job.lane = rpc_lane(frame->data, frame->len);
+	k->job.lane_of = k->job.lane == 0 ? NULL : c;
 	atomic_fetch_add(&c->refs, 1);
 	app_ref(c->app);
 	k->conn = c;
@@ -209,6 +230,7 @@ call_new(struct conn *c, const struct wire_header *h, struct buf *frame, const s
 	k->via = *via;
 	k->next = c->calls;
 	c->calls = k;
+	c->n_calls++;
 	return k;
 }
 
@@ -256,14 +278,48 @@ call_submit(struct conn *c, fuse_req_t req, const struct wire_header *h, struct 
 
 /* ---- performing ---- */
 
-static void
-perform_fast(struct conn *c, fuse_req_t req, const uint8_t *frame, size_t len, const struct via *via)
+/* Decrypted data and values that may be secret. */
+static bool
+may_reveal(uint32_t call)
+{
+	return call == WIRE_DECRYPT || call == WIRE_DECRYPT_UPDATE || call == WIRE_DECRYPT_FINAL ||
+		call == WIRE_DECRYPT_DIGEST_UPDATE || call == WIRE_DECRYPT_VERIFY_UPDATE ||
+		call == WIRE_DECRYPT_NOW || call == WIRE_GET_ATTRIBUTE_VALUE;
+}
+
+/* Is it a call that was put aside before, and is asked for again? */
+static bool
+is_known(struct conn *c, const struct wire_header *h)
+{
+	bool known;
+
+	pthread_mutex_lock(&c->lock);
+	known = call_find(c, h->call, h->seq) != NULL || streams_keeps(&c->streams, h->call, h->seq);
+	pthread_mutex_unlock(&c->lock);
+	return known;
+}
+
+/* Here and now. False: it is to be submitted, since it is slow or another call holds its session. */
+static bool
+perform_now(struct conn *c, fuse_req_t req, const uint8_t *frame, size_t len, const struct via *via)
 {
 	struct codec reply = {0};
+	struct wire_header h;
+	bool done;
 
-	rpc_call(c->app, frame, len, &reply);
-	deliver(c, req, via, &reply.buf);
+	wire_get_header(frame, &h);
+	if (rpc_cost(frame, len) != RPC_FAST || is_known(c, &h))
+		return false;
+	done = rpc_try(c->app, frame, len, &reply);
+	if (done && h.call == WIRE_LOGOUT) {
+		pthread_mutex_lock(&c->lock);
+		streams_drop(&c->streams, may_reveal);
+		pthread_mutex_unlock(&c->lock);
+	}
+	if (done)
+		deliver(c, req, via, &reply.buf);
 	codec_free(&reply);
+	return done;
 }
 
 void
@@ -290,10 +346,8 @@ conn_ioctl(fuse_req_t req, struct conn *c, unsigned int cmd, const void *in, siz
 		fuse_reply_err(req, EPROTO);
 		goto out;
 	}
-	if (!rpc_slow(in, h.length)) {
-		perform_fast(c, req, in, h.length, &via);
+	if (perform_now(c, req, in, h.length, &via))
 		goto out;
-	}
 	buf_init(&frame, WIRE_MAX_FRAME);
 	if (buf_put(&frame, in, h.length))
 		call_submit(c, req, &h, &frame, &via);
@@ -364,10 +418,8 @@ perform_stream(struct conn *c, fuse_req_t req, const struct via *via)
 	wire_get_header(frame.data, &h);
 	if (via->n == 0)
 		fetch_parked(c, req, &frame, via);
-	else if (rpc_slow(frame.data, frame.len))
+	else if (!perform_now(c, req, frame.data, frame.len, via))
 		call_submit(c, req, &h, &frame, via);
-	else
-		perform_fast(c, req, frame.data, frame.len, via);
 	buf_free(&frame);
 }
 
@@ -392,14 +444,22 @@ conn_read(fuse_req_t req, struct conn *c, size_t size, off_t offset)
 
 /* ---- life ---- */
 
-static void
+/* False: there are too many. */
+static bool
 enlist(struct served *s, struct conn *c)
 {
+	bool room;
+
 	pthread_mutex_lock(&s->lock);
-	c->ino = DOOR_CONN | (++s->next_conn & 0xFFFFFFFFFFFFULL);
-	c->next = s->conns;
-	s->conns = c;
+	room = s->n_conns < CONNS_MAX;
+	if (room) {
+		c->ino = DOOR_CONN | (++s->next_conn & 0xFFFFFFFFFFFFULL);
+		c->next = s->conns;
+		s->conns = c;
+		s->n_conns++;
+	}
 	pthread_mutex_unlock(&s->lock);
+	return room;
 }
 
 static void
@@ -409,6 +469,7 @@ unlist(struct served *s, struct conn *c)
 	for (struct conn **at = &s->conns; *at != NULL; at = &(*at)->next) {
 		if (*at == c) {
 			*at = c->next;
+			s->n_conns--;
 			break;
 		}
 	}
@@ -426,6 +487,7 @@ conn_new(struct conn **out, struct served *s, uid_t uid, pid_t tid)
 	c->handle.kind = HANDLE_CONN;
 	atomic_init(&c->refs, 1);
 	c->served = s;
+	c->streams.budget = &s->stream_bytes;
 	pthread_mutex_init(&c->lock, NULL);
 	rc = EACCES;
 	if (!caller_init(&c->caller, uid, tid))
@@ -433,7 +495,11 @@ conn_new(struct conn **out, struct served *s, uid_t uid, pid_t tid)
 	rc = ENOMEM;
 	if (app_open(&c->app, s->daemon, uid, caller_pid(&c->caller)) != CKR_OK)
 		goto out;
-	enlist(s, c);
+	rc = ENFILE;
+	if (!enlist(s, c)) {
+		app_close(c->app);
+		goto out;
+	}
 	*out = c;
 	c = NULL; /* transferred */
 	rc = 0;
@@ -494,7 +560,7 @@ conn_cancel_all(struct served *s)
 {
 	pthread_mutex_lock(&s->lock);
 	for (struct conn *c = s->conns; c != NULL; c = c->next)
-		atomic_store(&c->app->cancel.on, true);
+		app_cancel(c->app);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -2,7 +2,8 @@
  * conn.h - a connection: an open file below .p11/conn/, which is one application
  *
  * Carries frames to rpc.h and replies back, by ioctl (carrier 1) or by pwrite and pread (carrier 2,
- * stream.h). Calls that are fast are performed where they arrive, slow ones as jobs.
+ * stream.h). Calls that are fast are performed where they arrive, slow ones as jobs; so are those that find
+ * another call on their session: no serving thread waits for one.
  *
  * A connection belongs to the process that opened it. The kernel tells a thread's number; its process
  * and that process's start time are looked up in /proc and remembered for a second. Others, who came by
@@ -18,6 +19,11 @@
 #define TOKENFS_CONN_H
 
 #include "ops.h"
+
+/* Connections of all users; past that ENFILE. */
+#define CONNS_MAX 1024u
+/* What streams, kept replies and calls under way of all connections may take; each has STREAMS_MAX_BYTES. */
+#define CONNS_MAX_BYTES ((size_t)1 << 30)
 
 /* Each answers the request. */
 void conn_create(fuse_req_t req, const char *name, struct fuse_file_info *fi);

@@ -33,6 +33,7 @@ daemon_open(struct daemon **out, const struct conf *conf, bool read_only)
 	d->conf = conf;
 	d->started = time(NULL);
 	d->initialising = CK_UNAVAILABLE_INFORMATION;
+	atomic_flag_clear(&d->checking);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->init_lock, NULL);
 	daemon_vault_config(conf, read_only, &cfg);

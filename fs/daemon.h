@@ -12,6 +12,7 @@
 #define TOKENFS_DAEMON_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "../pkcs11/conf.h"
@@ -31,8 +32,14 @@ struct daemon {
 	pthread_mutex_t lock;
 	struct app *apps;       /* list */
 	struct unlock *unlocks; /* list, see unlock.h */
-	uint64_t next_app;
+	uint64_t next_app, next_unlock;
 	unsigned sessions;      /* of all applications, against max_sessions */
+	atomic_size_t object_bytes; /* of all applications' session objects */
+	atomic_uint_least64_t destroyed; /* counts the objects that went: searches look again */
+	atomic_flag checking;       /* T_Check: one at a time */
+	/* Called without a lock after an unlock ended: what was read under it is to be wiped. May be NULL. */
+	void (*on_lock)(void *arg);
+	void *on_lock_arg;
 	pthread_mutex_t init_lock;
 	CK_SLOT_ID initialising; /* no session opens there; CK_UNAVAILABLE_INFORMATION: none */
 	time_t started;

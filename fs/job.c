@@ -19,6 +19,16 @@ struct jobs {
 	pthread_t threads[];
 };
 
+static bool
+lane_taken(const struct jobs *p, const struct job *j)
+{
+	const struct job *r = j->lane_of == NULL ? NULL : p->running;
+
+	while (r != NULL && (r->lane_of != j->lane_of || r->lane != j->lane))
+		r = r->next;
+	return r != NULL;
+}
+
 /* The oldest job that may begin now. */
 static struct job *
 next_job(struct jobs *p)
@@ -26,7 +36,7 @@ next_job(struct jobs *p)
 	for (struct job **at = &p->queue; *at != NULL; at = &(*at)->next) {
 		struct job *j = *at;
 
-		if (j->heavy && p->heavy + 1 >= p->n_threads)
+		if ((j->heavy && p->heavy + 1 >= p->n_threads) || lane_taken(p, j))
 			continue;
 		*at = j->next;
 		if (p->tail == &j->next)
@@ -56,8 +66,8 @@ worker(void *arg)
 			j->end(j);
 			pthread_mutex_lock(&p->lock);
 			p->heavy -= heavy;
-			/* A heavy job may have waited for this one's place. */
-			if (heavy && p->queue != NULL)
+			/* Others may have waited for this one's place or lane. */
+			if (p->queue != NULL)
 				pthread_cond_broadcast(&p->more);
 		} else if (p->stopping && p->queue == NULL) {
 			break;
@@ -118,7 +128,7 @@ jobs_start(unsigned threads, bool (*gone)(void *waiter))
 static enum job_added
 enter_waiter(struct jobs *p, struct job *j, void *waiter)
 {
-	if (p->gone != NULL && p->gone(waiter))
+	if (!j->patient && p->gone != NULL && p->gone(waiter))
 		return JOB_INTERRUPTED;
 	j->waiter = waiter;
 	return JOB_WAITING;
@@ -174,7 +184,7 @@ static bool
 detach_in(struct job *list, const void *waiter)
 {
 	for (struct job *j = list; j != NULL; j = j->next) {
-		if (j->waiter == waiter) {
+		if (j->waiter == waiter && !j->patient) {
 			j->waiter = NULL;
 			return true;
 		}

@@ -10,6 +10,7 @@
  *
  * Invariants: 1. every waiter is given out exactly once, by jobs_take or jobs_detach
  *             2. heavy jobs (key generation) never hold all threads: a login need not wait for one
+ *             3. of one lane (a session) one job runs, the others wait in the queue, not in a thread
  *
  * Ownership:  a job is the caller's struct, handed over at jobs_add and handed back to end().
  * Locking:    any thread. run and end are called without a lock; the caller's own lock may be held
@@ -27,6 +28,10 @@ struct job {
 	void (*run)(struct job *j);
 	void (*end)(struct job *j); /* same thread, right after; must call jobs_take; may free j */
 	bool heavy;
+	bool patient; /* its waiter is answered when it ends, interrupted or not; it must not take long */
+	/* Jobs of one lane run one after the other. of NULL: in none. */
+	const void *lane_of;
+	unsigned long lane;
 	/* job.c's own */
 	void *waiter;
 	struct job *next;
@@ -46,7 +51,7 @@ enum job_added jobs_add(struct jobs *p, struct job *j, void *waiter);
 enum job_added jobs_attach(struct jobs *p, struct job *j, void *waiter);
 /* From end(): the waiter to answer, or NULL. */
 void *jobs_take(struct jobs *p, struct job *j);
-/* The waiter was interrupted. True: it was waiting, and is now the caller's to answer. */
+/* The waiter, not one of a patient job, was interrupted. True: it was waiting, and is now the caller's to answer. */
 bool jobs_detach(struct jobs *p, const void *waiter);
 /* Runs what is queued (the callers have cancelled it), joins the threads, frees the pool. */
 void jobs_stop(struct jobs *p);

@@ -9,13 +9,14 @@
 static CK_RV
 permitted(struct session *s, CK_USER_TYPE user)
 {
-	struct app_login *l = app_login_find(s->app, s->slot);
+	struct app_login *l = app_login_find(s->app, s->token);
 	size_t all, rw;
 
 	if (atomic_load(&s->closed))
 		return CKR_SESSION_HANDLE_INVALID;
 	if (l)
-		return l->user == user ? CKR_USER_ALREADY_LOGGED_IN : CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+		return l->user == user ? CKR_USER_ALREADY_LOGGED_IN
+				       : CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 	session_count_locked(s->app, s->slot, &all, &rw);
 	if (user == CKU_SO && all > rw)
 		return CKR_SESSION_READ_ONLY_EXISTS;
@@ -24,15 +25,17 @@ permitted(struct session *s, CK_USER_TYPE user)
 
 /* Takes a hold on the token's key. */
 static CK_RV
-authenticate(struct session *s, CK_USER_TYPE user, const uint8_t *pin, size_t len)
+authenticate(struct session *s, CK_USER_TYPE user, const uint8_t *pin, size_t len, uint64_t *hold)
 {
 	struct app *a = s->app;
+	CK_RV rv;
 
 	if (pin)
-		return token_login(s->token, user, pin, len);
-	if (user == CKU_USER && unlock_active(a->daemon, s->slot, a->uid))
-		return token_hold(s->token);
-	return CKR_ARGUMENTS_BAD;
+		return token_login(s->token, user, pin, len, hold);
+	if (user != CKU_USER || !unlock_active(a->daemon, s->token, a->uid, hold))
+		return CKR_ARGUMENTS_BAD;
+	rv = token_hold(s->token, *hold);
+	return rv == CKR_USER_NOT_LOGGED_IN ? CKR_ARGUMENTS_BAD : rv; /* locked meanwhile */
 }
 
 /* The login keeps a reference of its own on the session's token. */
@@ -54,7 +57,6 @@ new_login(struct session *s, CK_USER_TYPE user, struct app_login **out)
 		free(l);
 		return rv;
 	}
-	l->slot = s->slot;
 	l->user = user;
 	*out = l;
 	return CKR_OK;
@@ -75,6 +77,7 @@ login_user(struct session *s, CK_USER_TYPE user, const uint8_t *pin, size_t len)
 {
 	struct app *a = s->app;
 	struct app_login *l = NULL;
+	uint64_t hold = 0;
 	CK_RV rv;
 
 	if (user != CKU_USER && user != CKU_SO)
@@ -87,7 +90,7 @@ login_user(struct session *s, CK_USER_TYPE user, const uint8_t *pin, size_t len)
 	rv = new_login(s, user, &l);
 	if (rv != CKR_OK)
 		return rv;
-	rv = authenticate(s, user, pin, len);
+	rv = authenticate(s, user, pin, len, &hold);
 	if (rv != CKR_ARGUMENTS_BAD)
 		audit_login(s, user, rv);
 	if (rv != CKR_OK)
@@ -96,13 +99,14 @@ login_user(struct session *s, CK_USER_TYPE user, const uint8_t *pin, size_t len)
 	pthread_mutex_lock(&a->lock);
 	rv = permitted(s, user);
 	if (rv == CKR_OK) {
+		l->hold = hold;
 		l->next = a->logins;
 		a->logins = l;
 		l = NULL; /* transferred */
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (l)
-		token_logout(s->token);
+		token_logout(s->token, hold);
 out:
 	if (l)
 		token_put(l->token);
@@ -114,18 +118,20 @@ CK_RV
 login_context(struct session *s, const uint8_t *pin, size_t len)
 {
 	struct app *a = s->app;
+	uint64_t hold;
 	CK_RV rv;
 
 	if (s->awaiting < 0)
 		return CKR_OPERATION_NOT_INITIALIZED;
-	if (app_user(a, s->slot) != CKU_USER)
+	if (app_user(a, s->token) != CKU_USER)
 		return CKR_USER_NOT_LOGGED_IN;
 	if (pin)
 		rv = token_verify(s->token, CKU_USER, pin, len);
 	else
-		rv = unlock_active(a->daemon, s->slot, a->uid) ? CKR_OK : CKR_ARGUMENTS_BAD;
+		rv = unlock_active(a->daemon, s->token, a->uid, &hold) ? CKR_OK : CKR_ARGUMENTS_BAD;
 	if (rv != CKR_ARGUMENTS_BAD)
-		app_audit(a, s->token, rv == CKR_OK ? "login-context" : "login-failed", NULL, rv);
+		app_audit(
+			a, s->token, rv == CKR_OK ? "login-context" : "login-failed", NULL, rv);
 	if (rv == CKR_OK) {
 		s->authenticated[s->awaiting] = true;
 		s->awaiting = -1;
@@ -134,9 +140,9 @@ login_context(struct session *s, const uint8_t *pin, size_t len)
 }
 
 struct app_login *
-login_take(struct app *a, CK_SLOT_ID slot)
+login_take(struct app *a, struct token *t)
 {
-	struct app_login *l = app_login_find(a, slot);
+	struct app_login *l = app_login_find(a, t);
 	struct session *s;
 	size_t at = 0;
 
@@ -149,8 +155,10 @@ login_take(struct app *a, CK_SLOT_ID slot)
 		}
 	}
 	while ((s = handles_next(&a->sessions, &at))) {
-		if (s->slot == slot)
+		if (s->token == t) {
 			atomic_fetch_add(&s->logouts, 1);
+			atomic_store(&s->cancel.on, true);
+		}
 	}
 	return l;
 }
@@ -160,16 +168,16 @@ login_release(struct app *a, struct app_login *l)
 {
 	if (!l)
 		return;
-	token_logout(l->token);
+	token_logout(l->token, l->hold);
 	app_audit(a, l->token, "logout", NULL, CKR_OK);
 	token_put(l->token);
 	free(l);
 }
 
-/* With app->lock held: references on the sessions of the slot. Without memory they are left to sweep
+/* With app->lock held: references on the sessions of the token. Without memory they are left to sweep
  * themselves when they are next entered. */
 static struct session **
-sessions_of(struct app *a, CK_SLOT_ID slot, size_t *n)
+sessions_of(struct app *a, const struct token *t, size_t *n)
 {
 	struct session **v, *s;
 	size_t at = 0;
@@ -177,26 +185,32 @@ sessions_of(struct app *a, CK_SLOT_ID slot, size_t *n)
 	*n = 0;
 	v = calloc(a->sessions.n + 1, sizeof(struct session *));
 	while (v && (s = handles_next(&a->sessions, &at))) {
-		if (s->slot == slot)
+		if (s->token == t)
 			v[(*n)++] = session_ref(s);
 	}
 	return v;
 }
 
-CK_RV
-login_end(struct app *a, CK_SLOT_ID slot)
+/* CKR_USER_NOT_LOGGED_IN if there was no login, or only one whose key is gone; that ends all the same. */
+static CK_RV
+end(struct app *a, struct token *t, bool only_lost)
 {
-	struct session_object_sweep which = {.slot = slot, .private_only = true};
+	struct session_object_sweep which = {.token = t, .private_only = true};
 	struct session_object *gone = NULL;
 	struct session **sessions = NULL;
 	struct app_login *l;
 	size_t n = 0;
+	bool held;
 
 	pthread_mutex_lock(&a->lock);
-	l = login_take(a, slot);
+	l = app_login_find(a, t);
+	held = l && token_held(t, l->hold);
+	if (l && only_lost && held)
+		l = NULL;
 	if (l) {
+		login_take(a, t);
 		gone = session_object_take(a, &which);
-		sessions = sessions_of(a, slot, &n);
+		sessions = sessions_of(a, t, &n);
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (!l)
@@ -208,5 +222,17 @@ login_end(struct app *a, CK_SLOT_ID slot)
 	}
 	free(sessions);
 	login_release(a, l);
-	return CKR_OK;
+	return held ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+}
+
+CK_RV
+login_end(struct app *a, struct token *t)
+{
+	return end(a, t, false);
+}
+
+void
+login_end_lost(struct app *a, struct token *t)
+{
+	end(a, t, true);
 }

@@ -16,12 +16,14 @@
 CK_RV login_user(struct session *s, CK_USER_TYPE user, const uint8_t *pin, size_t len);
 /* CKU_CONTEXT_SPECIFIC, for the operation begun last that asks for it. CKR_OPERATION_NOT_INITIALIZED. */
 CK_RV login_context(struct session *s, const uint8_t *pin, size_t len);
-/* Ends the application's login on the slot: private session objects go, operations with private keys
+/* Ends the application's login on the token: private session objects go, operations with private keys
  * end. CKR_USER_NOT_LOGGED_IN. */
-CK_RV login_end(struct app *a, CK_SLOT_ID slot);
+CK_RV login_end(struct app *a, struct token *t);
+/* The same, if the token's key is not the one any more that the login was for. No session is entered. */
+void login_end_lost(struct app *a, struct token *t);
 
 /* With app->lock held: takes the login out, counts the logout for its sessions. NULL if there is none. */
-struct app_login *login_take(struct app *a, CK_SLOT_ID slot);
+struct app_login *login_take(struct app *a, struct token *t);
 /* Without the lock: gives hold and reference back. */
 void login_release(struct app *a, struct app_login *l);
 

@@ -50,6 +50,24 @@ report_failure(int ready, const char *fmt, ...)
 		log_at(WHY_WARNING, "nobody hears why: %s", strerror(errno));
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* libfuse frees its copy of the mount point only when it unmounts itself. Called by the leak checker. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
+
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:fuse_session_mount\n";
+}
+
+__attribute__((visibility("default"))) const char *
+__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
+#endif
+
 static struct fuse_session *
 open_session(struct served *s, const char *mount)
 {
@@ -91,7 +109,9 @@ loop(struct fuse_session *se)
 static int
 serve(struct daemon *d, const char *mount, int ready)
 {
-	struct served s = {.daemon = d, .mounted = time(NULL), .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct served s = {.daemon = d, .mounted = time(NULL), .lock = PTHREAD_MUTEX_INITIALIZER,
+		.stream_bytes.max = CONNS_MAX_BYTES};
+	static const int endings[] = {SIGHUP, SIGINT, SIGTERM};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int status = 1;
 
@@ -100,6 +120,8 @@ serve(struct daemon *d, const char *mount, int ready)
 		report_failure(ready, "%s: FUSE refuses to mount: is /dev/fuse there, and fuse3 installed?", mount);
 		return 1;
 	}
+	d->on_lock = ops_wipe_locked;
+	d->on_lock_arg = &s;
 	harden_sandbox(d->conf, &d->hardening);
 	harden_memory(&d->hardening);
 	/* One more than cores: the one that key generation cannot take. */
@@ -114,6 +136,9 @@ serve(struct daemon *d, const char *mount, int ready)
 	close(ready);
 	status = loop(s.session) < 0;
 	log_at(WHY_NOTICE, "%s: ending", mount);
+	/* Told to end twice, the daemon still ends in order: a second signal must not find the default action. */
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		signal(endings[i], SIG_IGN);
 out:
 	/* Requests that wait for a job are answered before /dev/fuse is closed; nobody unmounts here: the
 	 * supervisor does. */
@@ -123,6 +148,8 @@ out:
 	fuse_remove_signal_handlers(s.session);
 	fuse_session_destroy(s.session);
 	conn_free_all(&s);
+	d->on_lock = NULL;
+	ops_free_all(&s);
 	return status;
 }
 

@@ -1,4 +1,4 @@
-#include "ops.h"
+#include "ops_inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,25 +7,23 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "../store/secret.h"
 #include "conn.h"
 #include "door.h"
-#include "tree.h"
 
-#define WRITE_MAX 4096u /* bytes of a file that is written: a PIN, a word */
 /* The nodes of .p11 never change. */
 #define DOOR_TIMEOUT 3600.0
 
-static struct served *
-served_of(fuse_req_t req)
+struct served *
+ops_served(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
 }
 
-static struct viewer
-viewer_of(fuse_req_t req)
+struct viewer
+ops_viewer(fuse_req_t req)
 {
-	return (struct viewer){.daemon = served_of(req)->daemon, .uid = fuse_req_ctx(req)->uid};
+	return (struct viewer){.daemon = ops_served(req)->daemon, .uid = fuse_req_ctx(req)->uid,
+		.pid = fuse_req_ctx(req)->pid};
 }
 
 /* ---- interrupts ---- */
@@ -42,7 +40,7 @@ on_interrupt(fuse_req_t req, void *jobs)
 void
 ops_may_wait(fuse_req_t req)
 {
-	fuse_req_interrupt_func(req, on_interrupt, served_of(req)->jobs);
+	fuse_req_interrupt_func(req, on_interrupt, ops_served(req)->jobs);
 }
 
 bool
@@ -51,19 +49,95 @@ ops_gone(void *req)
 	return fuse_req_interrupted(req) != 0;
 }
 
+/* ---- open handles ---- */
+
+bool
+ops_enlist(struct served *s, struct handle *h)
+{
+	bool room;
+
+	pthread_mutex_lock(&s->lock);
+	room = s->n_handles < HANDLES_MAX;
+	if (!room)
+		goto out;
+	s->n_handles++;
+	h->next = s->handles;
+	h->at = &s->handles;
+	if (h->next != NULL)
+		h->next->at = &h->next;
+	s->handles = h;
+out:
+	pthread_mutex_unlock(&s->lock);
+	return room;
+}
+
+void
+ops_unlist(struct served *s, struct handle *h)
+{
+	pthread_mutex_lock(&s->lock);
+	s->n_handles--;
+	*h->at = h->next;
+	if (h->next != NULL)
+		h->next->at = h->at;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+ops_wipe_locked(void *served)
+{
+	struct served *s = served;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct handle *h = s->handles; h != NULL; h = h->next) {
+		if (h->kind == HANDLE_TEXT)
+			ops_text_wipe(s, (struct text_handle *)h);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+ops_free_all(struct served *s)
+{
+	while (s->handles != NULL) {
+		struct handle *h = s->handles;
+
+		s->handles = h->next;
+		if (h->kind == HANDLE_TEXT)
+			ops_text_free((struct text_handle *)h);
+		else
+			ops_dir_free((struct dir_handle *)h);
+	}
+}
+
+static struct text_handle *
+text_of(const struct fuse_file_info *fi)
+{
+	struct handle *h = fi == NULL ? NULL : (struct handle *)(uintptr_t)fi->fh;
+
+	return h != NULL && h->kind == HANDLE_TEXT ? (struct text_handle *)h : NULL;
+}
+
+static struct conn *
+conn_of(const struct fuse_file_info *fi)
+{
+	struct handle *h = fi == NULL ? NULL : (struct handle *)(uintptr_t)fi->fh;
+
+	return h != NULL && h->kind == HANDLE_CONN ? (struct conn *)h : NULL;
+}
+
 /* ---- attributes ---- */
 
-static int
-stat_of(fuse_req_t req, fuse_ino_t ino, struct stat *st)
+int
+ops_stat(fuse_req_t req, fuse_ino_t ino, struct stat *st)
 {
-	struct viewer v = viewer_of(req);
+	struct viewer v = ops_viewer(req);
 	struct node n;
 	int rc;
 
 	memset(st, 0, sizeof(*st));
 	if (door_owns(ino)) {
 		rc = door_stat(ino, st);
-		st->st_atime = st->st_mtime = st->st_ctime = served_of(req)->mounted;
+		st->st_atime = st->st_mtime = st->st_ctime = ops_served(req)->mounted;
 		return rc;
 	}
 	if (!node_from_ino(ino, &n))
@@ -89,7 +163,7 @@ static void
 op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fuse_entry_param e = {.attr_timeout = 0, .entry_timeout = 0};
-	struct viewer v = viewer_of(req);
+	struct viewer v = ops_viewer(req);
 	struct node dir, child;
 	uint64_t ino;
 	int rc;
@@ -105,7 +179,7 @@ op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 			ino = node_ino(&child);
 	}
 	if (rc == 0)
-		rc = stat_of(req, ino, &e.attr);
+		rc = ops_stat(req, ino, &e.attr);
 	if (rc != 0) {
 		fuse_reply_err(req, -rc);
 		return;
@@ -131,49 +205,18 @@ op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 	fuse_reply_none(req);
 }
 
-/* ---- files ---- */
-
-struct text_handle {
-	struct handle handle;
-	fuse_ino_t ino;
-	struct node node;
-	bool door;
-	bool can_write;
-	uint8_t *text; /* the snapshot: secret memory */
-	size_t len;
-	pthread_mutex_t lock;
-	struct buf written; /* not yet carried out */
-	off_t base;         /* where writing began */
-};
-
-static struct text_handle *
-text_of(const struct fuse_file_info *fi)
-{
-	struct handle *h = fi == NULL ? NULL : (struct handle *)(uintptr_t)fi->fh;
-
-	return h != NULL && h->kind == HANDLE_TEXT ? (struct text_handle *)h : NULL;
-}
-
-static struct conn *
-conn_of(const struct fuse_file_info *fi)
-{
-	struct handle *h = fi == NULL ? NULL : (struct handle *)(uintptr_t)fi->fh;
-
-	return h != NULL && h->kind == HANDLE_CONN ? (struct conn *)h : NULL;
-}
-
 static void
 op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct text_handle *t = text_of(fi);
 	struct stat st;
-	int rc = stat_of(req, ino, &st);
+	int rc = ops_stat(req, ino, &st);
 
 	if (rc != 0) {
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	if (t != NULL && t->text != NULL)
+	if (t != NULL && t->readable)
 		st.st_size = (off_t)t->len;
 	fuse_reply_attr(req, &st, door_owns(ino) ? DOOR_TIMEOUT : 0);
 }
@@ -186,7 +229,7 @@ op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct
 	const int harmless = FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW |
 		FUSE_SET_ATTR_CTIME;
 	struct stat st;
-	int rc = stat_of(req, ino, &st);
+	int rc = ops_stat(req, ino, &st);
 
 	if (rc != 0)
 		fuse_reply_err(req, -rc);
@@ -197,97 +240,7 @@ op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct
 		op_getattr(req, ino, fi);
 }
 
-static int
-read_snapshot(fuse_req_t req, struct text_handle *t)
-{
-	struct viewer v = viewer_of(req);
-	char text[64];
-
-	if (!t->door)
-		return tree_read(&v, &t->node, &t->text, &t->len);
-	t->len = door_text(t->ino, text, sizeof(text));
-	t->text = secret_alloc(t->len);
-	if (t->text == NULL)
-		return -ENOMEM;
-	memcpy(t->text, text, t->len);
-	return 0;
-}
-
-static void
-text_free(struct text_handle *t)
-{
-	secret_free(t->text);
-	buf_free(&t->written);
-	pthread_mutex_destroy(&t->lock);
-	free(t);
-}
-
-static int
-may_open(const struct stat *st, int flags)
-{
-	int how = flags & O_ACCMODE;
-
-	if (S_ISDIR(st->st_mode))
-		return -EISDIR;
-	if (how != O_WRONLY && (st->st_mode & 0444) == 0)
-		return -EACCES;
-	if ((how != O_RDONLY || (flags & O_TRUNC)) && (st->st_mode & 0222) == 0)
-		return -EACCES;
-	return 0;
-}
-
-static int
-text_open(fuse_req_t req, fuse_ino_t ino, int flags, struct text_handle **out)
-{
-	struct text_handle *t = calloc(1, sizeof(*t));
-	struct stat st;
-	int rc = -ENOMEM;
-
-	if (t == NULL)
-		return -ENOMEM;
-	pthread_mutex_init(&t->lock, NULL);
-	t->handle.kind = HANDLE_TEXT;
-	t->ino = ino;
-	t->door = door_owns(ino);
-	buf_init(&t->written, WRITE_MAX);
-	rc = -ENOENT;
-	if (door_is_conn(ino) || (!t->door && !node_from_ino(ino, &t->node)))
-		goto out;
-	rc = stat_of(req, ino, &st);
-	if (rc == 0)
-		rc = may_open(&st, flags);
-	if (rc != 0)
-		goto out;
-	t->can_write = (flags & O_ACCMODE) != O_RDONLY;
-	if ((flags & O_ACCMODE) != O_WRONLY)
-		rc = read_snapshot(req, t);
-	if (rc != 0)
-		goto out;
-	*out = t;
-	t = NULL; /* transferred */
-out:
-	if (t != NULL)
-		text_free(t);
-	return rc;
-}
-
-static void
-op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct text_handle *t = NULL;
-	int rc = text_open(req, ino, fi->flags, &t);
-
-	if (rc != 0) {
-		fuse_reply_err(req, -rc);
-		return;
-	}
-	fi->fh = (uintptr_t)t;
-	fi->direct_io = 1;
-	fi->keep_cache = 0;
-	fi->noflush = !t->can_write;
-	if (fuse_reply_open(req, fi) != 0)
-		text_free(t);
-}
+/* ---- files ---- */
 
 static void
 op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
@@ -304,154 +257,13 @@ op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, stru
 static void
 op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct text_handle *t = text_of(fi);
-	char *copy;
-	size_t n;
-
 	(void)ino;
-	if (conn_of(fi) != NULL) {
+	if (conn_of(fi) != NULL)
 		conn_read(req, conn_of(fi), size, off);
-		return;
-	}
-	if (t == NULL || t->text == NULL || off < 0) {
-		fuse_reply_err(req, t == NULL || off < 0 ? EINVAL : EBADF);
-		return;
-	}
-	if ((size_t)off >= t->len) {
-		fuse_reply_buf(req, NULL, 0);
-		return;
-	}
-	n = t->len - (size_t)off < size ? t->len - (size_t)off : size;
-	copy = malloc(n);
-	if (copy == NULL) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	memcpy(copy, t->text + off, n);
-	fuse_reply_buf(req, copy, n);
-	wipe(copy, n);
-	free(copy);
-}
-
-/* ---- writing ---- */
-
-/* The carrying out of what was written; owns all it needs, as the handle may be closed before. */
-struct write_job {
-	struct job job; /* first */
-	struct jobs *jobs;
-	struct viewer viewer;
-	struct node node;
-	struct buf data;
-	size_t answer; /* bytes for write; 0: a flush */
-	int rc;
-};
-
-static void
-write_reply(fuse_req_t req, const struct write_job *w)
-{
-	if (w->rc != 0)
-		fuse_reply_err(req, -w->rc);
-	else if (w->answer != 0)
-		fuse_reply_write(req, w->answer);
+	else if (text_of(fi) != NULL)
+		ops_text_read(req, text_of(fi), size, off);
 	else
-		fuse_reply_err(req, 0);
-}
-
-static void
-write_run(struct job *j)
-{
-	struct write_job *w = (struct write_job *)j;
-
-	w->rc = tree_write(&w->viewer, &w->node, w->data.data, w->data.len);
-}
-
-static void
-write_end(struct job *j)
-{
-	struct write_job *w = (struct write_job *)j;
-	fuse_req_t req = jobs_take(w->jobs, j);
-
-	if (req != NULL)
-		write_reply(req, w);
-	buf_free(&w->data);
-	free(w);
-}
-
-/* Takes what was gathered, with the handle's lock held. NULL when memory is short. */
-static struct write_job *
-take_written(fuse_req_t req, struct text_handle *t, size_t answer)
-{
-	struct write_job *w = calloc(1, sizeof(*w));
-
-	if (w == NULL) {
-		buf_clear(&t->written);
-		return NULL;
-	}
-	w->job.run = write_run;
-	w->job.end = write_end;
-	w->jobs = served_of(req)->jobs;
-	w->viewer = viewer_of(req);
-	w->node = t->node;
-	w->data = t->written;
-	memset(&t->written, 0, sizeof(t->written)); /* transferred */
-	buf_init(&t->written, WRITE_MAX);
-	w->answer = answer;
-	return w;
-}
-
-/* Answers the request, now or when the job is done. The handle may be gone by then. */
-static void
-carry_out(fuse_req_t req, struct write_job *w)
-{
-	if (w == NULL) {
-		fuse_reply_err(req, ENOMEM);
-	} else if (!tree_is_slow(&w->node)) {
-		write_run(&w->job);
-		write_reply(req, w);
-		buf_free(&w->data);
-		free(w);
-	} else {
-		ops_may_wait(req);
-		if (jobs_add(w->jobs, &w->job, req) == JOB_INTERRUPTED)
-			fuse_reply_err(req, EINTR);
-	}
-}
-
-static int
-gather(struct text_handle *t, const char *data, size_t len, off_t off)
-{
-	if (t->written.len == 0)
-		t->base = off;
-	if (!t->can_write || t->door)
-		return EBADF;
-	if (off != t->base + (off_t)t->written.len)
-		return EINVAL;
-	if (len > WRITE_MAX - t->written.len || !buf_put(&t->written, data, len))
-		return EFBIG;
-	return 0;
-}
-
-/* A line is carried out in its own write, so that `echo 1234 > login` fails where the shell looks; what
- * has no line end waits for close. */
-static void
-write_text(fuse_req_t req, struct text_handle *t, const char *data, size_t len, off_t off)
-{
-	bool line = len > 0 && data[len - 1] == '\n' && tree_is_slow(&t->node);
-	struct write_job *w = NULL;
-	int error;
-
-	pthread_mutex_lock(&t->lock);
-	error = gather(t, data, len, off);
-	if (error == 0 && line)
-		w = take_written(req, t, len);
-	pthread_mutex_unlock(&t->lock);
-	wipe((void *)(uintptr_t)data, len);
-	if (error != 0)
-		fuse_reply_err(req, error);
-	else if (line)
-		carry_out(req, w);
-	else
-		fuse_reply_write(req, len);
+		fuse_reply_err(req, EBADF);
 }
 
 static void
@@ -461,7 +273,7 @@ op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t len, off_t off
 	if (conn_of(fi) != NULL)
 		conn_write(req, conn_of(fi), data, len, off);
 	else if (text_of(fi) != NULL)
-		write_text(req, text_of(fi), data, len, off);
+		ops_text_write(req, text_of(fi), data, len, off);
 	else
 		fuse_reply_err(req, EBADF);
 }
@@ -469,22 +281,9 @@ op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t len, off_t off
 static void
 op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct text_handle *t = text_of(fi);
-	struct write_job *w = NULL;
-	bool pending;
-
 	(void)ino;
-	if (t == NULL) {
-		fuse_reply_err(req, 0);
-		return;
-	}
-	pthread_mutex_lock(&t->lock);
-	pending = t->written.len > 0;
-	if (pending)
-		w = take_written(req, t, 0);
-	pthread_mutex_unlock(&t->lock);
-	if (pending)
-		carry_out(req, w);
+	if (text_of(fi) != NULL)
+		ops_text_flush(req, text_of(fi));
 	else
 		fuse_reply_err(req, 0);
 }
@@ -504,8 +303,10 @@ op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		conn_release(req, conn_of(fi));
 		return;
 	}
-	if (text_of(fi) != NULL)
-		text_free(text_of(fi));
+	if (text_of(fi) != NULL) {
+		ops_unlist(ops_served(req), &text_of(fi)->handle);
+		ops_text_free(text_of(fi));
+	}
 	fuse_reply_err(req, 0);
 }
 
@@ -521,148 +322,12 @@ op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, struct fus
 		conn_ioctl(req, conn_of(fi), cmd, in, in_len, out_len);
 }
 
-/* ---- directories ---- */
-
-struct dir_entry {
-	char *name;
-	uint64_t ino;
-	mode_t type; /* S_IFDIR, or 0: not known without asking */
-};
-
-struct dir_handle {
-	struct handle handle;
-	struct dir_entry *entries;
-	size_t n, cap;
-	bool failed;
-};
-
-static bool
-dir_add(struct dir_handle *d, const char *name, uint64_t ino, mode_t type)
-{
-	struct dir_entry *more;
-
-	if (d->n == d->cap) {
-		size_t cap = d->cap == 0 ? 32 : d->cap * 2;
-
-		more = realloc(d->entries, cap * sizeof(*more));
-		if (more == NULL) {
-			d->failed = true;
-			return false;
-		}
-		d->entries = more;
-		d->cap = cap;
-	}
-	d->entries[d->n] = (struct dir_entry){strdup(name), ino, type};
-	d->failed = d->failed || d->entries[d->n].name == NULL;
-	if (!d->failed)
-		d->n++;
-	return !d->failed;
-}
-
-static bool
-each_entry(void *arg, const char *name, const struct node *n)
-{
-	if (strcmp(name, DOOR_NAME) == 0)
-		return dir_add(arg, name, DOOR_DIR, S_IFDIR);
-	return dir_add(arg, name, node_ino(n), 0);
-}
-
-static void
-dir_free(struct dir_handle *d)
-{
-	if (d == NULL)
-		return;
-	for (size_t i = 0; i < d->n; i++)
-		free(d->entries[i].name);
-	free(d->entries);
-	free(d);
-}
-
-static int
-dir_fill(fuse_req_t req, fuse_ino_t ino, struct dir_handle *d)
-{
-	struct viewer v = viewer_of(req);
-	const char *name;
-	uint64_t child;
-	struct node n;
-	int rc = 0;
-
-	dir_add(d, ".", ino, S_IFDIR);
-	dir_add(d, "..", FUSE_ROOT_ID, S_IFDIR);
-	if (door_owns(ino)) {
-		for (unsigned i = 0; door_entry(ino, i, &name, &child); i++)
-			dir_add(d, name, child, 0);
-	} else if (!node_from_ino(ino, &n)) {
-		rc = -ESTALE;
-	} else {
-		rc = tree_list(&v, &n, each_entry, d);
-	}
-	return rc == 0 && d->failed ? -ENOMEM : rc;
-}
-
-/* The listing is a snapshot, so that offsets stay what they are while objects come and go. */
-static void
-op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct dir_handle *d = calloc(1, sizeof(*d));
-	int rc = -ENOMEM;
-
-	if (d == NULL)
-		goto out;
-	d->handle.kind = HANDLE_DIR;
-	rc = dir_fill(req, ino, d);
-	if (rc != 0)
-		goto out;
-	fi->fh = (uintptr_t)d;
-	fi->cache_readdir = 0;
-	fi->keep_cache = 0;
-	if (fuse_reply_open(req, fi) == 0)
-		d = NULL; /* transferred */
-out:
-	if (rc != 0)
-		fuse_reply_err(req, -rc);
-	dir_free(d);
-}
-
-static void
-op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct dir_handle *d = (struct dir_handle *)(uintptr_t)fi->fh;
-	char *out = malloc(size);
-	size_t used = 0;
-
-	(void)ino;
-	if (out == NULL) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	for (size_t i = off < 0 ? d->n : (size_t)off; i < d->n; i++) {
-		struct stat st = {.st_ino = d->entries[i].ino, .st_mode = d->entries[i].type};
-		size_t n = fuse_add_direntry(req, out + used, size - used, d->entries[i].name, &st,
-			(off_t)(i + 1));
-
-		if (n > size - used)
-			break;
-		used += n;
-	}
-	fuse_reply_buf(req, out, used);
-	free(out);
-}
-
-static void
-op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	(void)ino;
-	dir_free((struct dir_handle *)(uintptr_t)fi->fh);
-	fuse_reply_err(req, 0);
-}
-
 /* ---- changes of the tree ---- */
 
 static void
 remove_node(fuse_req_t req, fuse_ino_t parent, const char *name, bool is_dir)
 {
-	struct viewer v = viewer_of(req);
+	struct viewer v = ops_viewer(req);
 	struct node dir;
 	int rc = -EPERM;
 
@@ -729,7 +394,7 @@ op_statfs(fuse_req_t req, fuse_ino_t ino)
 	struct statvfs st;
 
 	(void)ino;
-	if (statvfs(served_of(req)->daemon->conf->vault, &st) != 0) {
+	if (statvfs(ops_served(req)->daemon->conf->vault, &st) != 0) {
 		fuse_reply_err(req, errno);
 		return;
 	}
@@ -746,7 +411,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.forget_multi = op_forget_multi,
 	.getattr = op_getattr,
 	.setattr = op_setattr,
-	.open = op_open,
+	.open = ops_text_open,
 	.create = op_create,
 	.read = op_read,
 	.write = op_write,
@@ -754,9 +419,9 @@ const struct fuse_lowlevel_ops ops_table = {
 	.fsync = op_fsync,
 	.release = op_release,
 	.ioctl = op_ioctl,
-	.opendir = op_opendir,
-	.readdir = op_readdir,
-	.releasedir = op_releasedir,
+	.opendir = ops_dir_open,
+	.readdir = ops_dir_read,
+	.releasedir = ops_dir_release,
 	.unlink = op_unlink,
 	.rmdir = op_rmdir,
 	.mkdir = op_mkdir,

@@ -18,8 +18,10 @@
 #include "../pkcs11/wire.h"
 #include "daemon.h"
 #include "job.h"
+#include "stream.h"
 
 struct conn;
+struct handle;
 
 /* What every request can reach: fuse_req_userdata. */
 struct served {
@@ -27,8 +29,11 @@ struct served {
 	struct jobs *jobs;
 	struct fuse_session *session;
 	time_t mounted;
-	pthread_mutex_t lock; /* guards conns */
+	pthread_mutex_t lock; /* guards conns and handles */
 	struct conn *conns;
+	unsigned n_conns, n_handles;
+	struct stream_budget stream_bytes;
+	struct handle *handles; /* open texts and directories */
 	uint64_t next_conn;
 };
 
@@ -45,6 +50,11 @@ bool ops_gone(void *req);
 enum handle_kind { HANDLE_TEXT, HANDLE_DIR, HANDLE_CONN };
 struct handle {
 	enum handle_kind kind;
+	struct handle *next, **at; /* texts and directories: in served->handles */
 };
+/* An unlock ended: wipes what was read under it. served. */
+void ops_wipe_locked(void *served);
+/* After the last request: frees what the kernel did not release. */
+void ops_free_all(struct served *s);
 
 #endif

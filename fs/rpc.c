@@ -9,19 +9,23 @@ enum need {
 	NEED_NOTHING,
 	NEED_HELLO,
 	NEED_SESSION,
-	NEED_RW,     /* CKR_SESSION_READ_ONLY */
-	NEED_LOGIN,  /* anybody: CKR_USER_NOT_LOGGED_IN */
-	NEED_SO,     /* CKR_USER_NOT_LOGGED_IN */
+	NEED_RW,    /* CKR_SESSION_READ_ONLY */
+	NEED_LOGIN, /* anybody: CKR_USER_NOT_LOGGED_IN */
+	NEED_SO,    /* CKR_USER_NOT_LOGGED_IN */
 };
 
 struct gate {
 	uint32_t call;
 	enum need need;
 	rpc_handler *handler;
-	bool slow; /* key generation, scrypt, a walk over the vault */
+	enum rpc_cost cost;
 };
 
-#define SLOW true
+#define SLOW RPC_SLOW
+#define HEAVY RPC_HEAVY
+
+/* What is committed waits for one fdatasync, which concurrent commits share: as many of them as there are
+ * serving threads go together, and fewer job threads would make that worse. So those calls are not slow. */
 
 /* Sorted by number, as wire.c is. */
 static const struct gate gates[] = {
@@ -80,22 +84,28 @@ static const struct gate gates[] = {
 	{WIRE_DECRYPT_DIGEST_UPDATE, NEED_SESSION, rpc_decrypt_digest_update},
 	{WIRE_SIGN_ENCRYPT_UPDATE, NEED_SESSION, rpc_sign_encrypt_update},
 	{WIRE_DECRYPT_VERIFY_UPDATE, NEED_SESSION, rpc_decrypt_verify_update},
-	{WIRE_GENERATE_KEY, NEED_SESSION, rpc_generate_key, SLOW},
-	{WIRE_GENERATE_KEY_PAIR, NEED_SESSION, rpc_generate_key_pair, SLOW},
+	{WIRE_GENERATE_KEY, NEED_SESSION, rpc_generate_key, HEAVY},
+	{WIRE_GENERATE_KEY_PAIR, NEED_SESSION, rpc_generate_key_pair, HEAVY},
 	{WIRE_WRAP_KEY, NEED_SESSION, rpc_wrap_key},
 	{WIRE_UNWRAP_KEY, NEED_SESSION, rpc_unwrap_key},
 	{WIRE_DERIVE_KEY, NEED_SESSION, rpc_derive_key},
 	{WIRE_SEED_RANDOM, NEED_SESSION, rpc_seed_random},
 	{WIRE_GENERATE_RANDOM, NEED_SESSION, rpc_generate_random},
 	{WIRE_WAIT_FOR_SLOT_EVENT, NEED_HELLO, rpc_wait_for_slot_event},
+	{WIRE_ENCRYPT_NOW, NEED_SESSION, rpc_encrypt_now},
+	{WIRE_DECRYPT_NOW, NEED_SESSION, rpc_decrypt_now},
+	{WIRE_DIGEST_NOW, NEED_SESSION, rpc_digest_now},
+	{WIRE_SIGN_NOW, NEED_SESSION, rpc_sign_now},
+	{WIRE_VERIFY_NOW, NEED_SESSION, rpc_verify_now},
+	{WIRE_FIND_NOW, NEED_SESSION, rpc_find_now},
 	{WIRE_T_STATUS, NEED_HELLO, rpc_t_status},
 	{WIRE_T_UNLOCK, NEED_HELLO, rpc_t_unlock, SLOW},
 	{WIRE_T_LOCK, NEED_HELLO, rpc_t_lock},
-	{WIRE_T_RELOAD, NEED_HELLO, rpc_t_reload, SLOW},
-	{WIRE_T_RESTORE_ACCEPT, NEED_HELLO, rpc_t_restore_accept, SLOW},
+	{WIRE_T_RELOAD, NEED_HELLO, rpc_t_reload, HEAVY},
+	{WIRE_T_RESTORE_ACCEPT, NEED_HELLO, rpc_t_restore_accept, HEAVY},
 	{WIRE_T_DELETE_TOKEN, NEED_HELLO, rpc_t_delete_token, SLOW},
-	{WIRE_T_CHECK, NEED_HELLO, rpc_t_check, SLOW},
-	{WIRE_T_AUDIT, NEED_HELLO, rpc_t_audit},
+	{WIRE_T_CHECK, NEED_HELLO, rpc_t_check, HEAVY},
+	{WIRE_T_AUDIT, NEED_HELLO, rpc_t_audit, SLOW},
 };
 
 static const struct gate *
@@ -116,17 +126,36 @@ gate_find(uint32_t call)
 	return NULL;
 }
 
-bool
-rpc_slow(const uint8_t *frame, size_t len)
+enum rpc_cost
+rpc_cost(const uint8_t *frame, size_t len)
 {
 	const struct gate *g;
 	struct wire_header h;
 
 	if (len < WIRE_HEADER)
-		return false;
+		return RPC_FAST;
 	wire_get_header(frame, &h);
 	g = gate_find(h.call);
-	return g && g->slow;
+	return g ? g->cost : RPC_FAST;
+}
+
+CK_ULONG
+rpc_lane(const uint8_t *frame, size_t len)
+{
+	struct codec in = {0};
+	const struct gate *g;
+	struct wire_header h;
+	CK_ULONG session = 0;
+
+	if (len < WIRE_HEADER)
+		return 0;
+	wire_get_header(frame, &h);
+	g = gate_find(h.call);
+	if (g && g->need >= NEED_SESSION && codec_open(&in, CODEC_REQUEST, frame, len) == CKR_OK &&
+		!codec_get_ulong(&in, &session))
+		session = 0;
+	codec_free(&in);
+	return session;
 }
 
 CK_RV
@@ -145,12 +174,12 @@ pass_session(struct rpc *r, enum need need)
 
 	if (!codec_get_ulong(&r->in, &h))
 		return CKR_ARGUMENTS_BAD;
-	rv = session_enter(r->app, h, &r->session);
+	rv = session_enter(r->app, h, r->busy, &r->session);
 	if (rv != CKR_OK || need == NEED_SESSION)
 		return rv;
 	if (need == NEED_RW)
 		return r->session->rw ? CKR_OK : CKR_SESSION_READ_ONLY;
-	user = app_user(r->app, r->session->slot);
+	user = app_user(r->app, r->session->token);
 	if (user == NOBODY || (need == NEED_SO && user != CKU_SO))
 		return CKR_USER_NOT_LOGGED_IN;
 	return CKR_OK;
@@ -176,8 +205,10 @@ perform(struct rpc *r, const struct gate *g, const uint8_t *frame, size_t len)
 static void
 answer_bare(struct codec *reply, const struct wire_header *request, CK_RV rv)
 {
-	struct wire_header h = {
-		.length = WIRE_HEADER, .call = request->call, .seq = request->seq, .rv = (uint32_t)rv};
+	struct wire_header h = {.length = WIRE_HEADER,
+		.call = request->call,
+		.seq = request->seq,
+		.rv = (uint32_t)rv};
 	uint8_t bytes[WIRE_HEADER];
 
 	wire_put_header(bytes, &h);
@@ -187,10 +218,10 @@ answer_bare(struct codec *reply, const struct wire_header *request, CK_RV rv)
 	buf_put(&reply->buf, bytes, sizeof(bytes));
 }
 
-void
-rpc_call(struct app *a, const uint8_t *frame, size_t len, struct codec *reply)
+static void
+call(struct app *a, const uint8_t *frame, size_t len, bool *busy, struct codec *reply)
 {
-	struct rpc r = {.app = a, .daemon = a->daemon, .out = reply};
+	struct rpc r = {.app = a, .daemon = a->daemon, .out = reply, .busy = busy};
 	struct wire_header h = {0};
 	const struct gate *g;
 
@@ -211,4 +242,19 @@ rpc_call(struct app *a, const uint8_t *frame, size_t len, struct codec *reply)
 	if (reply->buf.len < WIRE_HEADER)
 		answer_bare(reply, &h, CKR_HOST_MEMORY);
 	codec_free(&r.in);
+}
+
+void
+rpc_call(struct app *a, const uint8_t *frame, size_t len, struct codec *reply)
+{
+	call(a, frame, len, NULL, reply);
+}
+
+bool
+rpc_try(struct app *a, const uint8_t *frame, size_t len, struct codec *reply)
+{
+	bool busy = false;
+
+	call(a, frame, len, &busy, reply);
+	return !busy;
 }

@@ -17,8 +17,18 @@
 
 /* reply: zeroed or reused; afterwards reply->buf holds the frame to send. */
 void rpc_call(struct app *a, const uint8_t *frame, size_t len, struct codec *reply);
-/* True if the call may take long (key generation, scrypt): run it as a job. Looks at the header
- * alone; C_Login with the token already open is not slow enough to matter but counts as slow. */
-bool rpc_slow(const uint8_t *frame, size_t len);
+/* The same, but does not wait for another call on the same session. False: there is one; nothing was done, and the
+ * call is to be made by rpc_call, in a thread that may wait. */
+bool rpc_try(struct app *a, const uint8_t *frame, size_t len, struct codec *reply);
+
+enum rpc_cost {
+	RPC_FAST,
+	RPC_SLOW, /* scrypt, a long answer: run it as a job */
+	RPC_HEAVY /* key generation, a walk over the vault: as a job that leaves a thread to the others */
+};
+/* Looks at the header alone; C_Login with the token already open is not slow enough to matter but counts as slow. */
+enum rpc_cost rpc_cost(const uint8_t *frame, size_t len);
+/* The session that the call enters, 0 for none: calls of one session run one after the other. */
+CK_ULONG rpc_lane(const uint8_t *frame, size_t len);
 
 #endif

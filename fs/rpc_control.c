@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "../store/secret.h"
+#include "../store/why.h"
 #include "unlock.h"
 
 /* At most so many events in one answer; the client asks on. */
@@ -51,8 +52,8 @@ static void
 put_json(struct codec *out, struct json_object *o)
 {
 	size_t len = 0;
-	const char *text = json_object_to_json_string_length(o,
-		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	const char *text = json_object_to_json_string_length(
+		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 
 	codec_put_bytes(out, text, text ? len : 0);
 }
@@ -111,8 +112,9 @@ applications(struct daemon *d)
 static void
 describe_token(struct json_object *o, const struct token_info *info)
 {
-	static const char *const states[] = {
-		[TOKEN_OK] = "ok", [TOKEN_ROLLED_BACK] = "rolled-back", [TOKEN_DAMAGED] = "damaged"};
+	static const char *const states[] = {[TOKEN_OK] = "ok",
+		[TOKEN_ROLLED_BACK] = "rolled-back",
+		[TOKEN_DAMAGED] = "damaged"};
 
 	add_text(o, "label", info->label);
 	add_text(o, "serial", info->serial);
@@ -151,7 +153,8 @@ tokens(struct rpc *r)
 		if (token_get(r->daemon->vault, slots[i].id, &t) == CKR_OK) {
 			if (token_info(t, &info) == CKR_OK)
 				describe_token(o, &info);
-			add_bool(o, "unlocked", unlock_active(r->daemon, slots[i].id, r->app->uid));
+			add_bool(o, "unlocked",
+				unlock_active(r->daemon, t, r->app->uid, NULL));
 			token_put(t);
 		}
 		json_object_array_add(list, o);
@@ -218,7 +221,7 @@ rpc_t_unlock(struct rpc *r)
 		return rv;
 	if (!pin || seconds > UINT32_MAX)
 		return CKR_ARGUMENTS_BAD;
-	return unlock_begin(r->daemon, slot, r->app->uid, pin, len, (unsigned)seconds);
+	return unlock_begin(r->daemon, slot, &(struct audit_who){r->app->uid, r->app->pid, r->app->exe}, pin, len, (unsigned)seconds);
 }
 
 CK_RV
@@ -229,7 +232,9 @@ rpc_t_lock(struct rpc *r)
 
 	codec_get_ulong(&r->in, &slot);
 	rv = rpc_taken(r);
-	return rv == CKR_OK ? unlock_end(r->daemon, slot, r->app->uid) : rv;
+	if (rv != CKR_OK)
+		return rv;
+	return unlock_end(r->daemon, slot, &(struct audit_who){r->app->uid, r->app->pid, r->app->exe});
 }
 
 CK_RV
@@ -304,6 +309,8 @@ out:
 struct checking {
 	struct json_object *bad, *notes;
 	const char *serial; /* only findings of this token, or NULL */
+	const struct cancel *cancel;
+	struct check_report report;
 };
 
 static void
@@ -331,9 +338,11 @@ check_note(void *arg, const char *text)
 static void
 check_progress(void *arg, uint64_t done, uint64_t total)
 {
-	(void)arg;
+	struct checking *c = arg;
+
 	(void)done;
 	(void)total;
+	c->report.stop = atomic_load(&c->cancel->on);
 }
 
 static size_t
@@ -349,24 +358,27 @@ check_pin(void *arg, const char *label, const char *serial, uint8_t pin[PIN_MAX]
 static CK_RV
 run_check(struct rpc *r, const char *serial)
 {
-	struct checking c = {json_object_new_array(), json_object_new_array(), serial};
+	struct checking c = {json_object_new_array(), json_object_new_array(), serial,
+		&r->app->cancel};
 	const struct check_hooks hooks = {check_bad, check_note, check_progress, check_pin, &c};
 	struct json_object *o = json_object_new_object();
-	struct check_report report = {0};
+	const struct check_report *report = &c.report;
 	struct vault_config cfg;
 	CK_RV rv;
 
 	daemon_vault_config(r->daemon->conf, true, &cfg);
-	rv = vault_check(&cfg, &hooks, &report);
+	rv = vault_check(&cfg, &hooks, &c.report);
+	if (c.report.stop)
+		rv = CKR_FUNCTION_CANCELED;
 	json_object_object_add(o, "bad", c.bad);
 	json_object_object_add(o, "notes", c.notes);
-	add_number(o, "files", report.files);
-	add_number(o, "bytes", report.bytes);
-	add_number(o, "objects_opened", report.objects_opened);
-	add_number(o, "objects_sealed", report.objects_sealed);
-	add_number(o, "problems", report.problems);
+	add_number(o, "files", report->files);
+	add_number(o, "bytes", report->bytes);
+	add_number(o, "objects_opened", report->objects_opened);
+	add_number(o, "objects_sealed", report->objects_sealed);
+	add_number(o, "problems", report->problems);
 	/* Damage that was found is an answer, not a failure of the check. */
-	if (rv == CKR_OK || report.problems > 0) {
+	if (rv == CKR_OK || (rv != CKR_FUNCTION_CANCELED && report->problems > 0)) {
 		put_json(r->out, o);
 		rv = CKR_OK;
 	}
@@ -390,7 +402,12 @@ rpc_t_check(struct rpc *r)
 		return rv;
 	if (t)
 		memcpy(serial, token_serial(t), SERIAL_LEN);
-	rv = run_check(r, t ? serial : NULL);
+	if (atomic_flag_test_and_set(&r->daemon->checking)) {
+		rv = why(CKR_OPERATION_ACTIVE, "a check is running already");
+	} else {
+		rv = run_check(r, t ? serial : NULL);
+		atomic_flag_clear(&r->daemon->checking);
+	}
 	token_put(t);
 	return rv;
 }
@@ -406,8 +423,8 @@ static void
 put_line(struct buf *text, struct json_object *o)
 {
 	size_t len = 0;
-	const char *line = json_object_to_json_string_length(o,
-		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	const char *line = json_object_to_json_string_length(
+		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 
 	buf_put(text, line, line ? len : 0);
 	buf_put(text, "\n", 1);
@@ -449,8 +466,8 @@ rpc_t_audit(struct rpc *r)
 		return rv;
 	buf_init(&lines.text, RPC_MAX_OUTPUT);
 	lines.last = after;
-	rv = vault_audit_read(r->daemon->vault, after, max < AUDIT_MAX ? max : AUDIT_MAX, audit_line, &lines,
-		&intact);
+	rv = vault_audit_read(r->daemon->vault, after, max < AUDIT_MAX ? max : AUDIT_MAX,
+		audit_line, &lines, &intact);
 	end = json_object_new_object();
 	add_bool(end, "intact", intact);
 	add_number(end, "last", lines.last);

@@ -23,19 +23,19 @@ begin(struct rpc *r, enum op_kind kind, const CK_MECHANISM *m, struct object *ke
 	struct session *s = r->session;
 	CK_RV rv = op_begin(&s->ops[kind], kind, m, key);
 
+	if (key)
+		app_audit_use(r->app, s->token, use_names[kind], kind, key, rv);
 	if (rv != CKR_OK) {
 		s->ops[kind] = NULL;
 		return rv;
 	}
 	if (op_needs_context_login(s->ops[kind]))
 		s->awaiting = (int)kind;
-	if (key)
-		app_audit_use(r->app, s->token, use_names[kind], kind, key);
 	return CKR_OK;
 }
 
-static CK_RV
-init(struct rpc *r, enum op_kind kind)
+CK_RV
+rpc_op_begin(struct rpc *r, enum op_kind kind, bool more_follows)
 {
 	struct param p = {0};
 	struct object *key = NULL;
@@ -45,7 +45,7 @@ init(struct rpc *r, enum op_kind kind)
 	codec_get_mechanism(&r->in, &p);
 	if (kind != OP_DIGEST)
 		codec_get_ulong(&r->in, &h);
-	rv = rpc_taken(r);
+	rv = more_follows ? r->in.rv : rpc_taken(r);
 	if (rv == CKR_OK && r->session->ops[kind])
 		rv = CKR_OPERATION_ACTIVE;
 	if (rv == CKR_OK && kind != OP_DIGEST)
@@ -57,6 +57,12 @@ init(struct rpc *r, enum op_kind kind)
 	object_put(key);
 	param_free(&p);
 	return rv;
+}
+
+static CK_RV
+init(struct rpc *r, enum op_kind kind)
+{
+	return rpc_op_begin(r, kind, false);
 }
 
 /* ---- what each use of a running operation has around it ---- */
@@ -286,8 +292,8 @@ rpc_digest_key(struct rpc *r)
 		rv = CKR_KEY_HANDLE_INVALID;
 	if (rv == CKR_OK)
 		rv = op_digest_key(op, key);
-	if (rv == CKR_OK)
-		app_audit_use(r->app, r->session->token, "use-digest", OP_DIGEST, key);
+	if (key)
+		app_audit_use(r->app, r->session->token, "use-digest", OP_DIGEST, key, rv);
 	object_put(key);
 	settle_op(r->session, OP_DIGEST);
 	return rv;
@@ -418,8 +424,8 @@ dual(struct rpc *r, enum op_kind cipher, enum op_kind reader)
 	size = out.len;
 	rv = run(first, UPDATE, in, in_len, &out);
 	if (rv == CKR_OK && out.data)
-		rv = cipher == OP_ENCRYPT ? op_update(second, in, in_len, NULL, NULL) :
-			op_update(second, out.data, out.len, NULL, NULL);
+		rv = cipher == OP_ENCRYPT ? op_update(second, in, in_len, NULL, NULL)
+					  : op_update(second, out.data, out.len, NULL, NULL);
 	output_put(r, &out, rv);
 	output_end(&out, size);
 	settle_op(r->session, cipher);

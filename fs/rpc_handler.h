@@ -21,6 +21,7 @@ struct rpc {
 	struct app *app;
 	struct daemon *daemon;
 	struct session *session; /* NULL where the row asks for none */
+	bool *busy;              /* see session_enter */
 	struct codec in;
 	struct codec *out;
 };
@@ -34,10 +35,14 @@ struct maker rpc_maker(struct rpc *r);
  * CKR_KEY_HANDLE_INVALID ...) for every number that is not such a handle. */
 CK_RV rpc_object(struct rpc *r, CK_OBJECT_HANDLE h, CK_RV invalid, struct object **o);
 /* Gives new session objects their handles, all or none; token objects have theirs. On failure the
- * token objects among them are destroyed again. */
+ * token objects among them are destroyed again. CKR_USER_NOT_LOGGED_IN if one is private and the user has logged
+ * out since the call began. */
 CK_RV rpc_keep(struct rpc *r, struct object **v, size_t n);
-/* Audit of a call on an object: token objects only, for session objects leave no trace. */
-void rpc_audit(struct rpc *r, const char *what, const struct object *o);
+/* What make_* answered, but for a call that a logout stopped: CKR_USER_NOT_LOGGED_IN. */
+CK_RV rpc_made(struct rpc *r, CK_RV rv);
+/* Audit of a call on an object: token objects only, for session objects leave no trace; of failures only
+ * those that audit_refusal knows. o NULL: there was none yet, or it could not be made. */
+void rpc_audit(struct rpc *r, const char *what, const struct object *o, CK_RV rv);
 
 typedef CK_RV rpc_handler(struct rpc *r);
 
@@ -58,6 +63,11 @@ rpc_handler rpc_encrypt_init, rpc_encrypt, rpc_encrypt_update, rpc_encrypt_final
 	rpc_sign_recover_init, rpc_sign_recover, rpc_verify_init, rpc_verify, rpc_verify_update,
 	rpc_verify_final, rpc_verify_recover_init, rpc_verify_recover, rpc_digest_encrypt_update,
 	rpc_decrypt_digest_update, rpc_sign_encrypt_update, rpc_decrypt_verify_update;
+/* Beginning an operation, the items after the session taken from the request: all of it (false), or
+ * its first part. */
+CK_RV rpc_op_begin(struct rpc *r, enum op_kind kind, bool more_follows);
+/* rpc_ride.c */
+rpc_handler rpc_encrypt_now, rpc_decrypt_now, rpc_digest_now, rpc_sign_now, rpc_verify_now, rpc_find_now;
 /* rpc_key.c */
 rpc_handler rpc_generate_key, rpc_generate_key_pair, rpc_wrap_key, rpc_unwrap_key, rpc_derive_key,
 	rpc_seed_random, rpc_generate_random;

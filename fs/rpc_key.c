@@ -4,15 +4,19 @@
 
 #include "../store/secret.h"
 
-/* Puts the handle of a new key that was made, kept and audited as `what`; or the reason why not. */
+/* Puts the handle of a new key that was made, kept and audited as `what`; or the reason why not, which the audit
+ * gets with the key it was to be made from. */
 static CK_RV
-hand_out(struct rpc *r, CK_RV rv, const char *what, struct object *key)
+hand_out(struct rpc *r, CK_RV rv, const char *what, const struct object *from, struct object *key)
 {
+	rv = rpc_made(r, rv);
 	if (rv == CKR_OK)
 		rv = rpc_keep(r, &key, 1);
 	if (rv == CKR_OK) {
-		rpc_audit(r, what, key);
+		rpc_audit(r, what, key, rv);
 		codec_put_ulong(r->out, key->handle);
+	} else if (from) {
+		rpc_audit(r, what, from, rv);
 	}
 	return rv;
 }
@@ -44,7 +48,7 @@ rpc_generate_key(struct rpc *r)
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
 		rv = make_key(&m, &p.mech, &templ, &key);
-	rv = hand_out(r, rv, "generate", key);
+	rv = hand_out(r, rv, "generate", NULL, key);
 	object_put(key);
 	attrs_free(&templ);
 	param_free(&p);
@@ -65,11 +69,11 @@ rpc_generate_key_pair(struct rpc *r)
 	codec_get_attrs(&r->in, &priv_templ);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = make_pair(&m, &p.mech, &pub_templ, &priv_templ, &pair[0], &pair[1]);
+		rv = rpc_made(r, make_pair(&m, &p.mech, &pub_templ, &priv_templ, &pair[0], &pair[1]));
 	if (rv == CKR_OK)
 		rv = rpc_keep(r, pair, 2);
 	for (size_t i = 0; i < 2 && rv == CKR_OK; i++) {
-		rpc_audit(r, "generate", pair[i]);
+		rpc_audit(r, "generate", pair[i], rv);
 		codec_put_ulong(r->out, pair[i]->handle);
 	}
 	object_put(pair[0]);
@@ -116,7 +120,7 @@ wrap(struct rpc *r, const CK_MECHANISM *mech, struct object *wrapping, struct ob
 	wipe(blob, size);
 	free(blob);
 	if (rv == CKR_OK)
-		rpc_audit(r, "wrap", target);
+		rpc_audit(r, "wrap", target, rv);
 	return rv;
 }
 
@@ -167,7 +171,7 @@ rpc_unwrap_key(struct rpc *r)
 		rv = key_argument(r, h, CKR_UNWRAPPING_KEY_HANDLE_INVALID, &unwrapping);
 	if (rv == CKR_OK)
 		rv = make_unwrap(&m, &p.mech, unwrapping, blob, len, &templ, &key);
-	rv = hand_out(r, rv, "unwrap", key);
+	rv = hand_out(r, rv, "unwrap", unwrapping, key);
 	object_put(unwrapping);
 	object_put(key);
 	attrs_free(&templ);
@@ -193,7 +197,7 @@ rpc_derive_key(struct rpc *r)
 		rv = key_argument(r, h, CKR_KEY_HANDLE_INVALID, &base);
 	if (rv == CKR_OK)
 		rv = make_derive(&m, &p.mech, base, &templ, &key);
-	rv = hand_out(r, rv, "derive", key);
+	rv = hand_out(r, rv, "derive", base, key);
 	object_put(base);
 	object_put(key);
 	attrs_free(&templ);
@@ -203,7 +207,6 @@ rpc_derive_key(struct rpc *r)
 
 /* ---- random numbers ---- */
 
-/* The generator is the system's; it takes no seed from applications. */
 CK_RV
 rpc_seed_random(struct rpc *r)
 {
@@ -213,7 +216,7 @@ rpc_seed_random(struct rpc *r)
 
 	codec_get_bytes(&r->in, &seed, &len);
 	rv = rpc_taken(r);
-	return rv == CKR_OK ? CKR_RANDOM_SEED_NOT_SUPPORTED : rv;
+	return rv == CKR_OK ? random_seed(seed, len) : rv;
 }
 
 CK_RV

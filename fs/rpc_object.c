@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "audit.h"
 #include "session_object.h"
 
 /* ---- what the other handlers share ---- */
@@ -11,7 +12,7 @@ rpc_maker(struct rpc *r)
 {
 	return (struct maker){.token = r->session->token,
 		.who = session_actor(r->session),
-		.cancel = &r->app->cancel};
+		.cancel = &r->session->cancel};
 }
 
 CK_RV
@@ -24,9 +25,9 @@ rpc_object(struct rpc *r, CK_OBJECT_HANDLE h, CK_RV invalid, struct object **o)
 	if (h == 0 || h > UINT32_MAX)
 		return invalid;
 	if (h & HANDLE_SESSION)
-		rv = session_object_get(r->app, s->slot, h, o);
+		rv = session_object_get(s, h, o);
 	else
-		rv = token_object(s->token, h, app_user(r->app, s->slot) == CKU_USER, o);
+		rv = token_object(s->token, h, app_user(r->app, s->token) == CKU_USER, o);
 	return rv == CKR_OBJECT_HANDLE_INVALID ? invalid : rv;
 }
 
@@ -37,6 +38,10 @@ rpc_keep(struct rpc *r, struct object **v, size_t n)
 	CK_RV rv = CKR_OK;
 	size_t i;
 
+	for (i = 0; i < n; i++) {
+		if (v[i]->private && m.who.user != CKU_USER)
+			rv = CKR_USER_NOT_LOGGED_IN;
+	}
 	for (i = 0; i < n && rv == CKR_OK; i++) {
 		if (!v[i]->token)
 			rv = session_object_add(r->session, v[i]);
@@ -52,11 +57,20 @@ rpc_keep(struct rpc *r, struct object **v, size_t n)
 	return rv;
 }
 
-void
-rpc_audit(struct rpc *r, const char *what, const struct object *o)
+CK_RV
+rpc_made(struct rpc *r, CK_RV rv)
 {
-	if (o->token)
-		app_audit(r->app, r->session->token, what, o, CKR_OK);
+	if (rv == CKR_FUNCTION_CANCELED && !atomic_load(&r->app->cancel.on) &&
+		!atomic_load(&r->session->closed))
+		return CKR_USER_NOT_LOGGED_IN;
+	return rv;
+}
+
+void
+rpc_audit(struct rpc *r, const char *what, const struct object *o, CK_RV rv)
+{
+	if ((!o || o->token) && (rv == CKR_OK || audit_refusal(rv)))
+		app_audit(r->app, r->session->token, what, o, rv);
 }
 
 /* ---- making, copying, destroying ---- */
@@ -75,10 +89,10 @@ rpc_create_object(struct rpc *r)
 		rv = make_create(&m, &templ, &o);
 	if (rv == CKR_OK)
 		rv = rpc_keep(r, &o, 1);
-	if (rv == CKR_OK) {
-		rpc_audit(r, "create", o);
+	if (attrs_bool(&templ, CKA_TOKEN, false))
+		rpc_audit(r, "create", o, rv);
+	if (rv == CKR_OK)
 		codec_put_ulong(r->out, o->handle);
-	}
 	object_put(o);
 	attrs_free(&templ);
 	return rv;
@@ -102,10 +116,10 @@ rpc_copy_object(struct rpc *r)
 		rv = make_copy(&m, source, &changes, &copy);
 	if (rv == CKR_OK)
 		rv = rpc_keep(r, &copy, 1);
-	if (rv == CKR_OK) {
-		rpc_audit(r, "copy", copy);
+	if (source)
+		rpc_audit(r, "copy", copy ? copy : source, rv);
+	if (rv == CKR_OK)
 		codec_put_ulong(r->out, copy->handle);
-	}
 	object_put(source);
 	object_put(copy);
 	attrs_free(&changes);
@@ -129,7 +143,9 @@ rpc_destroy_object(struct rpc *r)
 	if (rv == CKR_OK && !o->token)
 		rv = session_object_remove(r->app, h);
 	if (rv == CKR_OK)
-		rpc_audit(r, "destroy", o);
+		atomic_fetch_add(&r->daemon->destroyed, 1);
+	if (o)
+		rpc_audit(r, "destroy", o, rv);
 	object_put(o);
 	return rv;
 }
@@ -174,9 +190,10 @@ graver(CK_RV a, CK_RV b)
 	return a != CKR_OK ? a : b;
 }
 
-/* One item: CKR_OK, or one of the three that leave the others to be answered. */
+/* One item: CKR_OK, or one of the three that leave the others to be answered. *revealed becomes true with a
+ * secret. */
 static CK_RV
-put_one(struct rpc *r, const struct object *o, const struct codec_query *q)
+put_one(struct rpc *r, const struct object *o, const struct codec_query *q, bool *revealed)
 {
 	const struct attr *a = NULL;
 	CK_RV rv = object_read(o, q->type, &a);
@@ -189,6 +206,7 @@ put_one(struct rpc *r, const struct object *o, const struct codec_query *q)
 			rv = CKR_BUFFER_TOO_SMALL;
 		}
 	}
+	*revealed = *revealed || (rv == CKR_OK && q->present && audit_reveals(o, q->type));
 	codec_put_answer(r->out, q->type, length, rv == CKR_OK ? a : NULL, q->present);
 	return rv;
 }
@@ -199,6 +217,7 @@ rpc_get_attribute_value(struct rpc *r)
 	struct codec_query *q = NULL;
 	struct object *o = NULL;
 	CK_OBJECT_HANDLE h;
+	bool revealed = false;
 	size_t n = 0;
 	CK_RV rv;
 
@@ -211,7 +230,9 @@ rpc_get_attribute_value(struct rpc *r)
 		goto out;
 	codec_put_answers_begin(r->out, n);
 	for (size_t i = 0; i < n; i++)
-		rv = graver(rv, put_one(r, o, &q[i]));
+		rv = graver(rv, put_one(r, o, &q[i], &revealed));
+	if (revealed)
+		rpc_audit(r, "export", o, CKR_OK);
 out:
 	object_put(o);
 	free(q);
@@ -233,7 +254,7 @@ change_session_object(struct rpc *r, CK_OBJECT_HANDLE h, const struct attrs *cha
 		if (rv == CKR_OK)
 			rv = make_changed(&m, old, changes, &changed);
 		if (rv == CKR_OK)
-			done = session_object_replace(r->app, old, changed);
+			rv = session_object_replace(r->app, old, changed, &done);
 		object_put(old);
 		object_put(changed);
 	} while (rv == CKR_OK && !done);
@@ -250,8 +271,8 @@ change_token_object(struct rpc *r, CK_OBJECT_HANDLE h, const struct attrs *chang
 	rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &old);
 	if (rv == CKR_OK)
 		rv = make_changed(&m, old, changes, &changed);
-	if (rv == CKR_OK)
-		rpc_audit(r, "set-attributes", changed);
+	if (old)
+		rpc_audit(r, "set-attributes", changed ? changed : old, rv);
 	object_put(old);
 	object_put(changed);
 	return rv;
@@ -268,8 +289,8 @@ rpc_set_attribute_value(struct rpc *r)
 	codec_get_attrs(&r->in, &changes);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = h & HANDLE_SESSION ? change_session_object(r, h, &changes) :
-			change_token_object(r, h, &changes);
+		rv = h & HANDLE_SESSION ? change_session_object(r, h, &changes)
+					: change_token_object(r, h, &changes);
 	attrs_free(&changes);
 	return rv;
 }
@@ -282,6 +303,8 @@ rpc_find_objects_init(struct rpc *r)
 	struct session *s = r->session;
 	CK_OBJECT_HANDLE *found = NULL;
 	struct attrs templ = {0};
+	uint64_t destroyed = atomic_load(&r->daemon->destroyed);
+	CK_USER_TYPE user = app_user(r->app, s->token);
 	size_t n = 0;
 	CK_RV rv;
 
@@ -290,14 +313,16 @@ rpc_find_objects_init(struct rpc *r)
 	if (rv == CKR_OK && s->finding)
 		rv = CKR_OPERATION_ACTIVE;
 	if (rv == CKR_OK && attrs_bool(&templ, CKA_TOKEN, true))
-		rv = token_find(s->token, &templ, app_user(r->app, s->slot) == CKU_USER, &found, &n);
+		rv = token_find(s->token, &templ, user == CKU_USER, &found, &n);
 	if (rv == CKR_OK && !attrs_bool(&templ, CKA_TOKEN, false))
-		rv = session_object_find(r->app, s->slot, &templ, &found, &n);
+		rv = session_object_find(s, &templ, &found, &n);
 	if (rv == CKR_OK) {
 		s->finding = true;
 		s->found = found;
 		s->n_found = n;
 		s->next_found = 0;
+		s->found_by = user;
+		s->found_at = destroyed;
 		found = NULL; /* transferred */
 	}
 	free(found);
@@ -305,12 +330,27 @@ rpc_find_objects_init(struct rpc *r)
 	return rv;
 }
 
+/* One answer has at most so many handles, and has looked at about so many objects again. */
+#define FIND_MAX 4096
+#define FIND_LOOKS 1024
+
+/* Has nothing gone, and nobody logged out, since the search began? Then there is no need to look. */
+static bool
+all_there(const struct rpc *r)
+{
+	const struct session *s = r->session;
+
+	return s->found_at == atomic_load(&r->daemon->destroyed) &&
+	       (s->found_by != CKU_USER || app_user(r->app, s->token) == CKU_USER);
+}
+
 /* What was destroyed, or hidden by a logout, since the search began is left out. */
 static bool
 still_there(struct rpc *r, CK_OBJECT_HANDLE h)
 {
 	struct object *o = NULL;
-	bool there = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &o) != CKR_OBJECT_HANDLE_INVALID;
+	bool there =
+		rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &o) != CKR_OBJECT_HANDLE_INVALID;
 
 	object_put(o);
 	return there;
@@ -321,7 +361,8 @@ rpc_find_objects(struct rpc *r)
 {
 	struct session *s = r->session;
 	CK_ULONG max, *next;
-	size_t first, n = 0;
+	size_t first, n = 0, looks = 0;
+	bool sure;
 	CK_RV rv;
 
 	codec_get_ulong(&r->in, &max);
@@ -333,10 +374,15 @@ rpc_find_objects(struct rpc *r)
 	/* The handles given out are moved together where they lie; they are not needed again. */
 	first = s->next_found;
 	next = s->found ? s->found + first : NULL;
-	while (n < max && s->next_found < s->n_found) {
+	sure = all_there(r);
+	if (max > FIND_MAX)
+		max = FIND_MAX;
+	/* An empty answer would be the end: some handle is looked for, however many are gone. */
+	while (n < max && s->next_found < s->n_found && (n == 0 || looks < FIND_LOOKS)) {
 		CK_OBJECT_HANDLE h = s->found[s->next_found++];
 
-		if (still_there(r, h))
+		looks += !sure;
+		if (sure || still_there(r, h))
 			next[n++] = h;
 	}
 	codec_put_ulongs(r->out, next, n);

@@ -73,7 +73,7 @@ rpc_get_session_info(struct rpc *r)
 	if (rv != CKR_OK)
 		return rv;
 	codec_put_ulong(r->out, s->slot);
-	codec_put_ulong(r->out, state_of(s, app_user(r->app, s->slot)));
+	codec_put_ulong(r->out, state_of(s, app_user(r->app, s->token)));
 	codec_put_ulong(r->out, CKF_SERIAL_SESSION | (s->rw ? CKF_RW_SESSION : 0));
 	codec_put_ulong(r->out, 0);
 	return CKR_OK;
@@ -104,7 +104,7 @@ rpc_logout(struct rpc *r)
 {
 	CK_RV rv = rpc_taken(r);
 
-	return rv == CKR_OK ? login_end(r->app, r->session->slot) : rv;
+	return rv == CKR_OK ? login_end(r->app, r->session->token) : rv;
 }
 
 CK_RV
@@ -142,7 +142,7 @@ rpc_set_pin(struct rpc *r)
 		return rv;
 	if (!old || !pin)
 		return CKR_ARGUMENTS_BAD;
-	user = app_user(r->app, s->slot) == CKU_SO ? CKU_SO : CKU_USER;
+	user = app_user(r->app, s->token) == CKU_SO ? CKU_SO : CKU_USER;
 	rv = token_set_pin(s->token, user, old, old_len, pin, len);
 	app_audit(r->app, s->token, user == CKU_SO ? "set-pin-so" : "set-pin", NULL, rv);
 	return rv;

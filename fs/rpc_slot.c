@@ -9,7 +9,7 @@
 #include "unlock.h"
 
 #define MANUFACTURER "tokenfs"
-#define MODEL "tokenfs"
+#define MODEL	     "tokenfs"
 
 /* The daemon's version as the standard's two bytes. */
 static const CK_VERSION version = {0, 1};
@@ -151,25 +151,27 @@ try_flags(uint32_t left, uint32_t tries, CK_FLAGS low, CK_FLAGS final, CK_FLAGS 
 }
 
 static CK_FLAGS
-token_flags(struct rpc *r, const struct token_info *info)
+token_flags(struct rpc *r, struct token *t, const struct token_info *info)
 {
 	CK_FLAGS f = CKF_TOKEN_INITIALIZED;
 
 	if (info->user_pin_set)
-		f |= CKF_USER_PIN_INITIALIZED | try_flags(info->user_tries_left, info->user_tries,
-			CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED);
-	f |= try_flags(info->so_tries_left, info->so_tries, CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY,
-		CKF_SO_PIN_LOCKED);
+		f |= CKF_USER_PIN_INITIALIZED |
+		     try_flags(info->user_tries_left, info->user_tries, CKF_USER_PIN_COUNT_LOW,
+			     CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED);
+	f |= try_flags(info->so_tries_left, info->so_tries, CKF_SO_PIN_COUNT_LOW,
+		CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED);
 	if (info->read_only)
 		f |= CKF_WRITE_PROTECTED;
-	if (unlock_active(r->daemon, info->slot, r->app->uid))
+	if (unlock_active(r->daemon, t, r->app->uid, NULL))
 		f |= CKF_PROTECTED_AUTHENTICATION_PATH;
 	return f;
 }
 
 /* Room is the file system's, shared by public and private objects. */
 static void
-memory_figures(const struct conf *conf, const struct token_info *info, CK_ULONG *total, CK_ULONG *available)
+memory_figures(const struct conf *conf, const struct token_info *info, CK_ULONG *total,
+	CK_ULONG *available)
 {
 	struct statvfs fs;
 
@@ -184,13 +186,15 @@ memory_figures(const struct conf *conf, const struct token_info *info, CK_ULONG 
 static void
 put_counts(struct rpc *r, CK_SLOT_ID slot, const struct token_info *info)
 {
-	CK_ULONG max = r->daemon->conf->max_sessions, total, available;
+	CK_ULONG max = session_limit(r->daemon), total, available;
 	size_t all, rw;
 
 	session_count(r->app, slot, &all, &rw);
 	memory_figures(r->daemon->conf, info, &total, &available);
-	codec_put_ulongs(r->out, (const CK_ULONG[]){max, all, max, rw, PIN_MAX, PIN_MIN,
-		total, available, total, available}, 10);
+	codec_put_ulongs(r->out,
+		(const CK_ULONG[]){max, all, max, rw, PIN_MAX, PIN_MIN, total, available, total,
+			available},
+		10);
 }
 
 static void
@@ -209,7 +213,7 @@ CK_RV
 rpc_get_token_info(struct rpc *r)
 {
 	CK_FLAGS flags = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_RESTORE_KEY_NOT_NEEDED |
-		CKF_DUAL_CRYPTO_OPERATIONS | CKF_CLOCK_ON_TOKEN;
+			 CKF_DUAL_CRYPTO_OPERATIONS | CKF_CLOCK_ON_TOKEN;
 	struct token_info info = {0};
 	struct token *t = NULL;
 	CK_SLOT_ID slot;
@@ -224,7 +228,7 @@ rpc_get_token_info(struct rpc *r)
 	if (rv != CKR_OK)
 		goto out;
 	if (t)
-		flags |= token_flags(r, &info);
+		flags |= token_flags(r, t, &info);
 	else if (vault_read_only(r->daemon->vault))
 		flags |= CKF_WRITE_PROTECTED;
 	put_padded(r->out, info.label, LABEL_LEN);

@@ -47,7 +47,8 @@ session_put(struct session *s)
 struct actor
 session_actor(struct session *s)
 {
-	return (struct actor){.user = app_user(s->app, s->slot), .rw = s->rw, .compat = s->compat};
+	return (struct actor){
+		.user = app_user(s->app, s->token), .rw = s->rw, .compat = s->compat};
 }
 
 /* ---- entering and leaving ---- */
@@ -76,7 +77,8 @@ settle_and_unlock(struct session *s)
 	do {
 		settle(s);
 		pthread_mutex_unlock(&s->lock);
-	} while (atomic_load(&s->logouts) != atomic_load(&s->swept) && pthread_mutex_trylock(&s->lock) == 0);
+	} while (atomic_load(&s->logouts) != atomic_load(&s->swept) &&
+		 pthread_mutex_trylock(&s->lock) == 0);
 }
 
 void
@@ -86,20 +88,58 @@ session_sweep(struct session *s)
 		settle_and_unlock(s);
 }
 
-CK_RV
-session_enter(struct app *a, CK_SESSION_HANDLE handle, struct session **out)
+/* How long a call waits for another one on its session before it is put aside: longer than most calls, and
+ * not so long that it matters to others which thread waits. */
+#define ENTER_WAIT 5000000 /* ns */
+
+/* False: somebody else has it still. */
+static bool
+lock_soon(pthread_mutex_t *lock)
 {
+	struct timespec until;
+
+	if (pthread_mutex_trylock(lock) == 0)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ENTER_WAIT;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until) == 0;
+}
+
+CK_RV
+session_enter(struct app *a, CK_SESSION_HANDLE handle, bool *busy, struct session **out)
+{
+	struct app_login *l;
 	struct session *s;
+	bool lost = false;
 
 	*out = NULL;
 	pthread_mutex_lock(&a->lock);
 	s = handles_get(&a->sessions, handle);
-	if (s)
+	if (s) {
 		session_ref(s);
+		l = app_login_find(a, s->token);
+		lost = l && !token_held(s->token, l->hold);
+	}
 	pthread_mutex_unlock(&a->lock);
 	if (!s)
 		return CKR_SESSION_HANDLE_INVALID;
-	pthread_mutex_lock(&s->lock);
+	if (lost)
+		login_end_lost(a, s->token);
+	if (!busy) {
+		pthread_mutex_lock(&s->lock);
+	} else if (!lock_soon(&s->lock)) {
+		*busy = true;
+		session_put(s);
+		return CKR_OPERATION_ACTIVE;
+	}
+	/* Before `closed` is looked at and before it is asked who is logged in: what ends either stops the call. */
+	atomic_store(&s->cancel.on, false);
+	if (atomic_load(&a->cancel.on))
+		atomic_store(&s->cancel.on, true);
 	if (atomic_load(&s->closed)) {
 		pthread_mutex_unlock(&s->lock);
 		session_put(s);
@@ -121,12 +161,18 @@ session_leave(struct session *s)
 
 /* ---- opening ---- */
 
+size_t
+session_limit(const struct daemon *d)
+{
+	return (d->conf->max_sessions + 1) / 2;
+}
+
 /* With daemon and app locked: the session goes into the table, or not. */
 static CK_RV
 enlist(struct app *a, struct session *s)
 {
 	struct daemon *d = a->daemon;
-	struct app_login *l = app_login_find(a, s->slot);
+	struct app_login *l = app_login_find(a, s->token);
 
 	if (a->closed)
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
@@ -134,7 +180,7 @@ enlist(struct app *a, struct session *s)
 		return CKR_TOKEN_NOT_RECOGNIZED;
 	if (!s->rw && l && l->user == CKU_SO)
 		return CKR_SESSION_READ_WRITE_SO_EXISTS;
-	if (d->sessions >= d->conf->max_sessions)
+	if (d->sessions >= d->conf->max_sessions || a->sessions.n >= session_limit(d))
 		return CKR_SESSION_COUNT;
 	s->handle = handles_add(&a->sessions, s);
 	if (!s->handle)
@@ -249,13 +295,13 @@ session_count(struct app *a, CK_SLOT_ID slot, size_t *all, size_t *rw)
 
 /* With app->lock held. */
 static bool
-last_on_slot(const struct app *a, CK_SLOT_ID slot)
+last_on_token(const struct app *a, const struct token *t)
 {
 	struct session *s;
 	size_t at = 0;
 
 	while ((s = handles_next(&a->sessions, &at))) {
-		if (s->slot == slot)
+		if (s->token == t)
 			return false;
 	}
 	return true;
@@ -271,12 +317,13 @@ session_close(struct app *a, CK_SESSION_HANDLE handle)
 	pthread_mutex_lock(&a->lock);
 	s = handles_remove(&a->sessions, handle);
 	if (s) {
-		struct session_object_sweep which = {.session = s, .slot = s->slot};
+		struct session_object_sweep which = {.session = s, .token = s->token};
 
 		atomic_store(&s->closed, true);
+		atomic_store(&s->cancel.on, true);
 		gone = session_object_take(a, &which);
-		if (last_on_slot(a, s->slot))
-			login = login_take(a, s->slot);
+		if (last_on_token(a, s->token))
+			login = login_take(a, s->token);
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (!s)

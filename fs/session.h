@@ -29,6 +29,8 @@ struct session {
 	bool compat; /* the token's policy when the session was opened */
 	atomic_bool closed;
 	atomic_uint logouts; /* of this application on this token */
+	/* Stops the call that runs: set at its logout and its end, taken back when a call enters. */
+	struct cancel cancel;
 
 	pthread_mutex_t lock;
 	atomic_uint swept; /* the value of logouts that was acted upon */
@@ -38,11 +40,15 @@ struct session {
 	bool finding;
 	CK_OBJECT_HANDLE *found; /* the search's snapshot; malloc'd */
 	size_t n_found, next_found;
+	CK_USER_TYPE found_by; /* who searched */
+	uint64_t found_at;     /* daemon->destroyed at that time */
 };
 
 /* CKR_SLOT_ID_INVALID, CKR_TOKEN_NOT_RECOGNIZED, CKR_SESSION_COUNT, CKR_TOKEN_WRITE_PROTECTED,
  * CKR_SESSION_READ_WRITE_SO_EXISTS. */
 CK_RV session_open(struct app *a, CK_SLOT_ID slot, bool rw, CK_SESSION_HANDLE *handle);
+/* How many one application may have: half of all, so that it cannot keep the others out. */
+size_t session_limit(const struct daemon *d);
 /* Its objects go with it; the last one on a token logs the application out. */
 CK_RV session_close(struct app *a, CK_SESSION_HANDLE handle);
 void session_close_all(struct app *a, CK_SLOT_ID slot);
@@ -51,8 +57,9 @@ void session_count(struct app *a, CK_SLOT_ID slot, size_t *all, size_t *rw);
 /* The same with app->lock held. */
 void session_count_locked(const struct app *a, CK_SLOT_ID slot, size_t *all, size_t *rw);
 
-/* CKR_SESSION_HANDLE_INVALID. */
-CK_RV session_enter(struct app *a, CK_SESSION_HANDLE handle, struct session **s);
+/* CKR_SESSION_HANDLE_INVALID. busy NULL: waits until no other call runs on the session. Else not for longer
+ * than a few milliseconds: *busy is then true, and the session is not entered (CKR_OPERATION_ACTIVE). */
+CK_RV session_enter(struct app *a, CK_SESSION_HANDLE handle, bool *busy, struct session **s);
 void session_leave(struct session *s);
 struct session *session_ref(struct session *s);
 void session_put(struct session *s);

@@ -4,71 +4,115 @@
 
 struct session_object {
 	struct object *object; /* referenced */
-	CK_SLOT_ID slot;
-	const struct session *session; /* for comparison alone */
-	struct session_object *next;   /* in a list of those that go */
+	const struct token *token;     /* for comparison alone, as the session */
+	const struct session *session;
+	size_t bytes;
+	struct session_object *next; /* in a list of those that go */
 };
+
+/* With app->lock held: bytes more in place of bytes less, if the limits allow it. */
+static bool
+charge(struct app *a, size_t more, size_t less)
+{
+	size_t all;
+
+	if (more > SESSION_OBJECTS_BYTES || a->object_bytes - less > SESSION_OBJECTS_BYTES - more)
+		return false;
+	all = atomic_fetch_add(&a->daemon->object_bytes, more) + more;
+	if (more > less && all - less > SESSION_OBJECTS_ALL_BYTES) {
+		atomic_fetch_sub(&a->daemon->object_bytes, more);
+		return false;
+	}
+	atomic_fetch_sub(&a->daemon->object_bytes, less);
+	a->object_bytes += more - less;
+	return true;
+}
+
+/* What an object takes, with what stands around its attributes. */
+static size_t
+bytes_of(const struct object *o)
+{
+	return object_size(o) + sizeof(struct object) + sizeof(struct session_object);
+}
 
 CK_RV
 session_object_add(struct session *s, struct object *o)
 {
 	struct session_object *e = calloc(1, sizeof(*e));
 	struct app *a = s->app;
-	struct app_login *l;
 	CK_RV rv = CKR_OK;
 
 	if (!e)
 		return CKR_HOST_MEMORY;
 	e->object = o;
-	e->slot = s->slot;
+	e->token = s->token;
 	e->session = s;
+	e->bytes = bytes_of(o);
 	pthread_mutex_lock(&a->lock);
-	l = app_login_find(a, s->slot);
 	if (atomic_load(&s->closed))
 		rv = CKR_SESSION_HANDLE_INVALID;
-	else if (o->private && (!l || l->user != CKU_USER))
+	else if (o->private && app_user_locked(a, s->token) != CKU_USER)
 		rv = CKR_USER_NOT_LOGGED_IN;
-	else if (!(o->handle = handles_add(&a->objects, e)))
-		rv = CKR_HOST_MEMORY;
-	else
+	else if (a->objects.n >= SESSION_OBJECTS_MAX || !charge(a, e->bytes, 0))
+		rv = CKR_DEVICE_MEMORY;
+	else if ((o->handle = handles_add(&a->objects, e)))
 		object_ref(o);
+	else {
+		charge(a, 0, e->bytes);
+		rv = CKR_HOST_MEMORY;
+	}
 	pthread_mutex_unlock(&a->lock);
 	if (rv != CKR_OK)
 		free(e);
 	return rv;
 }
 
-CK_RV
-session_object_get(struct app *a, CK_SLOT_ID slot, CK_OBJECT_HANDLE h, struct object **o)
+/* With app->lock held. A logout takes the private ones out of the table, but the key may have gone without one. */
+static bool
+visible(const struct session_object *e, struct session *s)
 {
+	return e->token == s->token &&
+	       (!e->object->private || app_user_locked(s->app, s->token) == CKU_USER);
+}
+
+CK_RV
+session_object_get(struct session *s, CK_OBJECT_HANDLE h, struct object **o)
+{
+	struct app *a = s->app;
 	struct session_object *e;
 
 	*o = NULL;
 	pthread_mutex_lock(&a->lock);
 	e = handles_get(&a->objects, h);
-	if (e && e->slot == slot)
+	if (e && visible(e, s))
 		*o = object_ref(e->object);
 	pthread_mutex_unlock(&a->lock);
 	return *o ? CKR_OK : CKR_OBJECT_HANDLE_INVALID;
 }
 
-bool
-session_object_replace(struct app *a, struct object *old, struct object *changed)
+CK_RV
+session_object_replace(struct app *a, struct object *old, struct object *changed, bool *done)
 {
+	size_t bytes = bytes_of(changed);
 	struct session_object *e;
-	bool done;
+	CK_RV rv = CKR_OK;
 
 	pthread_mutex_lock(&a->lock);
 	e = handles_get(&a->objects, old->handle);
-	done = e && e->object == old;
-	if (done) {
+	*done = e && e->object == old;
+	if (*done && !charge(a, bytes, e->bytes)) {
+		rv = CKR_DEVICE_MEMORY;
+		*done = false;
+	}
+	if (*done) {
 		changed->handle = old->handle;
 		e->object = object_ref(changed);
+		e->bytes = bytes;
 	}
 	pthread_mutex_unlock(&a->lock);
-	if (done)
+	if (*done)
 		object_put(old); /* the table's reference */
-	return done;
+	return rv;
 }
 
 CK_RV
@@ -78,6 +122,8 @@ session_object_remove(struct app *a, CK_OBJECT_HANDLE h)
 
 	pthread_mutex_lock(&a->lock);
 	e = handles_remove(&a->objects, h);
+	if (e)
+		charge(a, 0, e->bytes);
 	pthread_mutex_unlock(&a->lock);
 	if (!e)
 		return CKR_OBJECT_HANDLE_INVALID;
@@ -85,10 +131,11 @@ session_object_remove(struct app *a, CK_OBJECT_HANDLE h)
 	return CKR_OK;
 }
 
-/* References on all objects of the slot, so that the comparison runs without the lock. */
+/* References on all objects that the session sees, so that the comparison runs without the lock. */
 static CK_RV
-collect(struct app *a, CK_SLOT_ID slot, struct object ***out, size_t *n)
+collect(struct session *s, struct object ***out, size_t *n)
 {
+	struct app *a = s->app;
 	struct session_object *e;
 	struct object **v;
 	size_t at = 0;
@@ -102,7 +149,7 @@ collect(struct app *a, CK_SLOT_ID slot, struct object ***out, size_t *n)
 		return CKR_HOST_MEMORY;
 	}
 	while (v && (e = handles_next(&a->objects, &at))) {
-		if (e->slot == slot)
+		if (visible(e, s))
 			v[(*n)++] = object_ref(e->object);
 	}
 	pthread_mutex_unlock(&a->lock);
@@ -119,7 +166,7 @@ ascending(const void *a, const void *b)
 }
 
 CK_RV
-session_object_find(struct app *a, CK_SLOT_ID slot, const struct attrs *templ,
+session_object_find(struct session *s, const struct attrs *templ,
 	CK_OBJECT_HANDLE **handles, size_t *n)
 {
 	CK_OBJECT_HANDLE *more;
@@ -127,7 +174,7 @@ session_object_find(struct app *a, CK_SLOT_ID slot, const struct attrs *templ,
 	size_t n_v = 0, first = *n;
 	CK_RV rv;
 
-	rv = collect(a, slot, &v, &n_v);
+	rv = collect(s, &v, &n_v);
 	if (rv != CKR_OK || n_v == 0)
 		goto out;
 	more = realloc(*handles, (*n + n_v) * sizeof(**handles));
@@ -151,8 +198,8 @@ out:
 static bool
 goes(const struct session_object *e, const struct session_object_sweep *which)
 {
-	return e->slot == which->slot && (!which->session || e->session == which->session) &&
-		(!which->private_only || e->object->private);
+	return e->token == which->token && (!which->session || e->session == which->session) &&
+	       (!which->private_only || e->object->private);
 }
 
 struct session_object *
@@ -168,8 +215,10 @@ session_object_take(struct app *a, const struct session_object_sweep *which)
 			list = e;
 		}
 	}
-	for (e = list; e; e = e->next)
+	for (e = list; e; e = e->next) {
 		handles_remove(&a->objects, e->object->handle);
+		charge(a, 0, e->bytes);
+	}
 	return list;
 }
 

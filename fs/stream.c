@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Moving a buffer is moving its bytes' ownership. */
@@ -11,10 +12,31 @@ move(struct buf *to, struct buf *from)
 	memset(from, 0, sizeof(*from));
 }
 
+bool
+streams_charge(struct streams *t, size_t n)
+{
+	if (n > STREAMS_MAX_BYTES || t->bytes > STREAMS_MAX_BYTES - n)
+		return false;
+	if (t->budget && atomic_fetch_add(&t->budget->bytes, n) + n > t->budget->max) {
+		atomic_fetch_sub(&t->budget->bytes, n);
+		return false;
+	}
+	t->bytes += n;
+	return true;
+}
+
+void
+streams_discharge(struct streams *t, size_t n)
+{
+	t->bytes -= n;
+	if (t->budget)
+		atomic_fetch_sub(&t->budget->bytes, n);
+}
+
 static void
 drop(struct streams *t, struct buf *b)
 {
-	t->bytes -= b->len;
+	streams_discharge(t, b->len);
 	buf_free(b);
 	memset(b, 0, sizeof(*b));
 }
@@ -52,6 +74,22 @@ check_gathered(const struct stream *s)
 	return 0;
 }
 
+/* A first piece that brings a good part of its frame gets the memory for all of it, exactly: no growing, and no
+ * more to wipe than was there. What fails here fails when it is needed. */
+static void
+reserve(struct buf *b, const uint8_t *data, size_t len)
+{
+	struct wire_header h;
+
+	if (len < WIRE_HEADER)
+		return;
+	wire_get_header(data, &h);
+	if (h.length <= len || h.length > STREAM_RESERVE || h.length / 4 > len)
+		return;
+	b->data = malloc(h.length);
+	b->cap = b->data != NULL ? h.length : 0;
+}
+
 int
 stream_write(struct streams *t, uint64_t offset, const uint8_t *data, size_t len)
 {
@@ -65,17 +103,18 @@ stream_write(struct streams *t, uint64_t offset, const uint8_t *data, size_t len
 	if (pos == 0) {
 		stream_clear(t, s);
 		buf_init(&s->in, WIRE_MAX_FRAME);
+		reserve(&s->in, data, len);
 	}
 	if (len == 0 || pos != s->in.len)
 		goto out;
 	rc = -ENOMEM;
-	if (len > STREAMS_MAX_BYTES || t->bytes > STREAMS_MAX_BYTES - len)
+	if (!streams_charge(t, len))
 		goto out;
 	if (!buf_put(&s->in, data, len)) {
+		streams_discharge(t, len);
 		rc = -EPROTO; /* longer than any frame */
 		goto out;
 	}
-	t->bytes += len;
 	rc = check_gathered(s);
 out:
 	if (rc != 0)
@@ -96,7 +135,7 @@ stream_frame(struct streams *t, unsigned n, struct buf *frame)
 		return -EPROTO;
 	s->call = h.call;
 	s->seq = h.seq;
-	t->bytes -= s->in.len;
+	streams_discharge(t, s->in.len);
 	move(frame, &s->in);
 	return 0;
 }
@@ -117,12 +156,11 @@ stream_reply(struct streams *t, unsigned n, struct buf *reply)
 	drop(t, &s->out);
 	s->sent = 0;
 	s->call = s->seq = 0;
-	if (reply->len > STREAMS_MAX_BYTES || t->bytes > STREAMS_MAX_BYTES - reply->len) {
+	if (!streams_charge(t, reply->len)) {
 		buf_free(reply);
 		memset(reply, 0, sizeof(*reply));
 		return -ENOMEM;
 	}
-	t->bytes += reply->len;
 	move(&s->out, reply);
 	return 0;
 }
@@ -143,7 +181,7 @@ stream_read(struct streams *t, unsigned n, uint64_t pos, size_t room, const uint
 	*data = s->out.data + s->sent;
 	s->sent += *len;
 	if (s->sent == s->out.len) {
-		t->bytes -= s->out.len;
+		streams_discharge(t, s->out.len);
 		move(last, &s->out);
 		s->sent = 0;
 	}
@@ -162,20 +200,20 @@ void
 streams_keep(struct streams *t, uint32_t call, uint32_t seq, struct buf *reply)
 {
 	struct buf old = {0};
+	bool room = false;
 
 	if (streams_kept(t, call, seq, &old))
 		buf_free(&old);
-	while (t->n_kept > 0 && (t->n_kept == STREAMS_KEPT || t->bytes + reply->len > STREAMS_MAX_BYTES)) {
+	while (t->n_kept == STREAMS_KEPT || (!(room = streams_charge(t, reply->len)) && t->n_kept > 0)) {
 		drop(t, &t->kept[0].reply);
 		forget(t, 0);
 	}
-	if (t->bytes + reply->len > STREAMS_MAX_BYTES) {
+	if (!room) {
 		buf_free(reply);
 		return;
 	}
 	t->kept[t->n_kept].call = call;
 	t->kept[t->n_kept].seq = seq;
-	t->bytes += reply->len;
 	move(&t->kept[t->n_kept++].reply, reply);
 }
 
@@ -185,10 +223,31 @@ streams_kept(struct streams *t, uint32_t call, uint32_t seq, struct buf *reply)
 	for (size_t i = 0; i < t->n_kept; i++) {
 		if (t->kept[i].call != call || t->kept[i].seq != seq)
 			continue;
-		t->bytes -= t->kept[i].reply.len;
+		streams_discharge(t, t->kept[i].reply.len);
 		move(reply, &t->kept[i].reply);
 		forget(t, i);
 		return true;
 	}
 	return false;
+}
+
+bool
+streams_keeps(const struct streams *t, uint32_t call, uint32_t seq)
+{
+	for (size_t i = 0; i < t->n_kept; i++) {
+		if (t->kept[i].call == call && t->kept[i].seq == seq)
+			return true;
+	}
+	return false;
+}
+
+void
+streams_drop(struct streams *t, bool (*of)(uint32_t call))
+{
+	for (size_t i = t->n_kept; i-- > 0;) {
+		if (of(t->kept[i].call)) {
+			drop(t, &t->kept[i].reply);
+			forget(t, i);
+		}
+	}
 }

@@ -7,8 +7,10 @@
  *   stream state:  empty -write at 0-> gathering -stream_frame-> asked -stream_reply-> replying
  *                  -last byte read-> empty; a write at 0 begins anew from any state
  *
- * Invariant:  streams->bytes is the sum of all lengths held, at most STREAMS_MAX_BYTES; memory grows
- *             with what was really written, never with an announced length.
+ * Invariant:  streams->bytes is the sum of all lengths held, and of what the owner has charged, at most
+ *             STREAMS_MAX_BYTES; of all streams with the same budget, at most its max. Memory grows
+ *             with what was really written: to four times that at most (STREAM_RESERVE), never with an
+ *             announced length alone.
  * Locking:    the caller's.
  * Errors:     negative errno; the stream is empty afterwards.
  * Secrets:    frames carry PINs and keys: all is wiped when dropped.
@@ -17,11 +19,15 @@
 #ifndef TOKENFS_STREAM_H
 #define TOKENFS_STREAM_H
 
+#include <stdatomic.h>
+
 #include "../pkcs11/buf.h"
 #include "../pkcs11/wire.h"
 
 #define STREAMS_MAX_BYTES ((size_t)128 << 20)
 #define STREAMS_KEPT 16
+/* The longest frame that is given its memory at once. */
+#define STREAM_RESERVE ((size_t)2 << 20)
 
 struct stream {
 	struct buf in;  /* request so far */
@@ -35,11 +41,18 @@ struct kept {
 	struct buf reply;
 };
 
+/* Shared by the streams of all connections. */
+struct stream_budget {
+	atomic_size_t bytes;
+	size_t max;
+};
+
 struct streams {
 	struct stream s[WIRE_STREAMS];
 	struct kept kept[STREAMS_KEPT]; /* oldest first */
 	size_t n_kept;
 	size_t bytes;
+	struct stream_budget *budget; /* NULL: none beside STREAMS_MAX_BYTES */
 };
 
 /* A zeroed struct is ready. */
@@ -62,6 +75,13 @@ int stream_read(struct streams *t, unsigned n, uint64_t pos, size_t room, const 
 /* Keeps a reply for a later stream 0 or repeated request; the oldest go when there are too
  * many, and the reply itself if it finds no room even so. *reply is empty afterwards. */
 void streams_keep(struct streams *t, uint32_t call, uint32_t seq, struct buf *reply);
+/* Is it kept? */
+bool streams_keeps(const struct streams *t, uint32_t call, uint32_t seq);
+/* Drops the replies that are kept of these calls. */
+void streams_drop(struct streams *t, bool (*of)(uint32_t call));
+/* Counts bytes that are held elsewhere for the connection; false: no room. */
+bool streams_charge(struct streams *t, size_t bytes);
+void streams_discharge(struct streams *t, size_t bytes);
 /* Moves it out; false: there is none. */
 bool streams_kept(struct streams *t, uint32_t call, uint32_t seq, struct buf *reply);
 

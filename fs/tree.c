@@ -5,13 +5,13 @@
  * tokens, objects or attributes have a `list` and a `lookup` of their own, in node_dir.c.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../store/secret.h"
 #include "../store/why.h"
+#include "audit.h"
 #include "node.h"
 #include "unlock.h"
 
@@ -123,7 +123,7 @@ look_begin(struct look *l, const struct viewer *v, const struct node *n, bool en
 	rv = token_get(v->daemon->vault, n->slot, &l->token);
 	if (rv != CKR_OK)
 		return node_errno(rv);
-	l->unlocked = unlock_active(v->daemon, n->slot, v->uid);
+	l->unlocked = unlock_active(v->daemon, l->token, v->uid, NULL);
 	if (!l->unlocked && (is_below_private(n) || (enter && n->kind == NODE_PRIVATE))) {
 		token_put(l->token);
 		return -EACCES;
@@ -263,6 +263,42 @@ tree_stat(const struct viewer *v, const struct node *n, struct stat *st)
 	return node_errno(rv);
 }
 
+/* Does this file show what makes a key secret? */
+static bool
+reveals(const struct look *l)
+{
+	const struct attr *a;
+
+	if (!l->object)
+		return false;
+	switch (l->node.kind) {
+	case NODE_PRIVATE_PEM:
+		return true;
+	case NODE_VALUE:
+		return audit_reveals(l->object, CKA_VALUE);
+	case NODE_ATTR:
+		return audit_reveals(l->object, attr_name_at(l->node.sub - 1u)->type);
+	case NODE_ATTRIBUTES:
+		return (audit_reveals(l->object, CKA_VALUE) && object_read(l->object, CKA_VALUE, &a) == CKR_OK) ||
+			node_has_private(l->object);
+	default:
+		return false;
+	}
+}
+
+uint64_t
+tree_unlock(const struct viewer *v, const struct node *n)
+{
+	struct token *t = NULL;
+	uint64_t id;
+
+	if (!is_below_private(n) || n->kind == NODE_ROOT || token_get(v->daemon->vault, n->slot, &t) != CKR_OK)
+		return 0;
+	id = unlock_id(v->daemon, t, v->uid);
+	token_put(t);
+	return id;
+}
+
 int
 tree_read(const struct viewer *v, const struct node *n, uint8_t **text, size_t *len)
 {
@@ -279,6 +315,9 @@ tree_read(const struct viewer *v, const struct node *n, uint8_t **text, size_t *
 		rc = -EISDIR;
 	else
 		rv = make_text(&l, &t);
+	if (rc == 0 && rv == CKR_OK && reveals(&l))
+		audit_note(v->daemon, &(struct audit_who){.uid = v->uid, .pid = v->pid}, l.token, "export",
+			l.object, CKR_OK);
 	look_end(&l);
 	if (rc != 0 || rv != CKR_OK)
 		return rc ? rc : node_errno(rv);
@@ -295,14 +334,15 @@ tree_read(const struct viewer *v, const struct node *n, uint8_t **text, size_t *
 static CK_RV
 login_write(const struct look *l, const uint8_t *data, size_t len)
 {
+	const struct audit_who who = {.uid = l->viewer.uid, .pid = l->viewer.pid};
 	struct daemon *d = l->viewer.daemon;
 	CK_RV rv;
 
 	if (len == 4 && memcmp(data, "lock", 4) == 0) {
-		rv = unlock_end(d, l->node.slot, l->viewer.uid);
+		rv = unlock_end(d, l->node.slot, &who);
 		return rv == CKR_USER_NOT_LOGGED_IN ? CKR_OK : rv;
 	}
-	return unlock_begin(d, l->node.slot, l->viewer.uid, data, len, 0);
+	return unlock_begin(d, l->node.slot, &who, data, len, 0);
 }
 
 int
@@ -334,19 +374,6 @@ tree_is_slow(const struct node *n)
 	return n->kind == NODE_LOGIN;
 }
 
-static void
-audit_destroy(const struct look *l, const struct object *o, CK_RV rv)
-{
-	struct audit_event e = {.rv = rv, .what = "destroy"};
-	size_t at = 0;
-
-	snprintf(e.serial, sizeof(e.serial), "%.*s", SERIAL_LEN, token_serial(l->token));
-	snprintf(e.who, sizeof(e.who), "uid %lu tree", (unsigned long)l->viewer.uid);
-	for (size_t i = 0; i < UUID_LEN; i++)
-		at += (size_t)snprintf(e.object + at, sizeof(e.object) - at, "%02x", o->uuid[i]);
-	vault_audit(l->viewer.daemon->vault, &e);
-}
-
 static CK_RV
 destroy(const struct look *dir, const char *name)
 {
@@ -358,8 +385,11 @@ destroy(const struct look *dir, const char *name)
 		return rv;
 	why_clear();
 	rv = make_destroyed(&m, o);
-	audit_destroy(dir, o, rv);
-	if (rv != CKR_OK)
+	audit_note(dir->viewer.daemon, &(struct audit_who){.uid = dir->viewer.uid, .pid = dir->viewer.pid},
+		dir->token, "destroy", o, rv);
+	if (rv == CKR_OK)
+		atomic_fetch_add(&dir->viewer.daemon->destroyed, 1);
+	else
 		node_note_error(dir, "rmdir", rv);
 	object_put(o);
 	return rv;

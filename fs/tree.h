@@ -34,6 +34,7 @@ bool node_from_ino(uint64_t ino, struct node *n);
 struct viewer {
 	struct daemon *daemon;
 	uid_t uid;
+	pid_t pid; /* for the audit only; 0: not known */
 };
 
 int tree_lookup(const struct viewer *v, const struct node *dir, const char *name, struct node *child);
@@ -44,6 +45,9 @@ int tree_list(const struct viewer *v, const struct node *dir,
 	bool (*each)(void *arg, const char *name, const struct node *n), void *arg);
 /* The whole content of a file; *text is secret_alloc'd. */
 int tree_read(const struct viewer *v, const struct node *n, uint8_t **text, size_t *len);
+/* Names the unlock that the content of this node stands under; 0 if it needs none, or there is none. What
+ * was read is to be forgotten when the number changes. */
+uint64_t tree_unlock(const struct viewer *v, const struct node *n);
 /* A whole content written to a file at close (login): a PIN, or `lock`. -EACCES: wrong PIN; -EPERM: PIN locked
  * or not set; -EINVAL: empty. */
 int tree_write(const struct viewer *v, const struct node *n, const uint8_t *data, size_t len);

@@ -1,9 +1,7 @@
 /*
  * watch.h - what happens by itself: unlocks run out, a vault that others changed is read again
  *
- * One thread looks once a second. The directories that change when tokens come, go or are restored
- * (the vault, each token, each log) are compared by their times; once a change has settled for a
- * second, vault_reload looks at the rest.
+ * One thread, once a second: unlock_expire and vault_tick.
  *
  * Use:        watch_start(d) after the sandbox is up; watch_stop() before daemon_close
  */

@@ -468,6 +468,38 @@ attrs_encode(struct buf *b, const struct attrs *s)
 	return !buf_failed(b);
 }
 
+size_t
+attrs_encoded_size(const struct attrs *s)
+{
+	size_t size = 4;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct attr *a = &s->v[i];
+
+		size += 4 + 1;
+		switch (kind_of(a->type)) {
+		case ATTR_ULONG:
+			size += 8;
+			break;
+		case ATTR_ULONGS:
+			size += 4 + a->len / sizeof(CK_ULONG) * 8;
+			break;
+		case ATTR_TEMPLATE:
+			size += attrs_encoded_size(a->sub);
+			break;
+		case ATTR_BOOL:
+			size += 1;
+			break;
+		case ATTR_BYTES:
+		case ATTR_TEXT:
+		case ATTR_DATE:
+			size += 4 + a->len;
+			break;
+		}
+	}
+	return size;
+}
+
 static CK_RV decode_set(struct buf *b, struct attrs *s, struct budget *left);
 
 /* `n` numbers of 8 bytes become the native value of *a. */

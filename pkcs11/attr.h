@@ -68,6 +68,8 @@ bool attrs_match(const struct attrs *s, const struct attrs *templ);
  * attrs_decode fails the buffer (CKR_ARGUMENTS_BAD) on excess depth, count, length, a type
  * given twice or a kind that does not fit the type; `s` must be empty and stays so on failure. */
 bool attrs_encode(struct buf *b, const struct attrs *s);
+/* How many bytes attrs_encode writes. */
+size_t attrs_encoded_size(const struct attrs *s);
 /* The value alone, as an attribute query's answer carries it: bool u8, ulong u64, ulongs u64 each,
  * bytes/text/date the data, template as attrs_encode. */
 bool attr_encode_value(struct buf *b, const struct attr *a);

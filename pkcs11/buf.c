@@ -42,9 +42,19 @@ buf_init_const(struct buf *b, const void *data, size_t len)
 }
 
 void
+buf_init_fixed(struct buf *b, void *memory, size_t len)
+{
+	memset(b, 0, sizeof(*b));
+	b->data = memory;
+	b->cap = len;
+	b->max = len;
+	b->fixed = true;
+}
+
+void
 buf_free(struct buf *b)
 {
-	if (b->cap > 0) {
+	if (b->cap > 0 && !b->fixed) {
 		wipe(b->data, b->cap);
 		free(b->data);
 	}
@@ -83,6 +93,8 @@ grow(struct buf *b, size_t need)
 	size_t cap = b->cap == 0 ? BUF_FIRST : b->cap;
 	uint8_t *data;
 
+	if (b->fixed)
+		return false;
 	while (cap < need)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap > b->max)

@@ -23,6 +23,7 @@ struct buf {
 	size_t cap;  /* bytes allocated; 0: borrowed */
 	size_t pos;  /* next byte to read */
 	size_t max;  /* never longer than this */
+	bool fixed;  /* the bytes are the caller's */
 	bool failed; /* sticky */
 };
 
@@ -30,6 +31,8 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_init_const(struct buf *b, const void *data, size_t len);
+/* Writes into the caller's memory, at most len bytes, which stays the caller's to wipe. */
+void buf_init_fixed(struct buf *b, void *memory, size_t len);
 /* Wipes and releases; `b` may be reused after buf_init. A zeroed struct is fine. */
 void buf_free(struct buf *b);
 /* Wipes the content, keeps the memory, clears `failed`. */

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ride.h"
+#include "search.h"
+
 void
 call_begin(struct call *c, enum wire_number number, enum module_reach reach)
 {
@@ -21,6 +24,7 @@ void
 call_session(struct call *c, enum wire_number number, CK_SESSION_HANDLE session)
 {
 	call_begin(c, number, REACH_SESSION);
+	c->session = session;
 	codec_put_ulong(&c->codec, session);
 }
 
@@ -43,6 +47,7 @@ static CK_RV
 round_trip(struct call *c, size_t body)
 {
 	struct channel *channel;
+	struct ride_turn turn;
 	CK_RV rv;
 
 	rv = module_channel(c->module, c->reach, &channel);
@@ -54,16 +59,35 @@ round_trip(struct call *c, size_t body)
 	rv = codec_end(&c->codec);
 	if (rv != CKR_OK)
 		return rv;
+	rv = ride_before(channel_rides(channel), channel, &turn, c->session, c->codec.buf.data,
+		c->codec.buf.len);
+	if (rv != CKR_OK)
+		return rv;
 	rv = channel_call(channel, c->codec.buf.data, c->codec.buf.len, WIRE_HEADER + body,
 		&c->reply);
 	codec_free(&c->codec);
 	memset(&c->codec, 0, sizeof(c->codec));
-	if (rv != CKR_OK)
-		return rv;
-	if (codec_open(&c->codec, CODEC_REPLY, c->reply.frame, c->reply.len) != CKR_OK)
-		return CKR_DEVICE_ERROR;
-	c->answered = true;
-	return c->codec.h.rv;
+	if (rv == CKR_OK &&
+		codec_open(&c->codec, CODEC_REPLY, c->reply.frame, c->reply.len) != CKR_OK)
+		rv = CKR_DEVICE_ERROR;
+	else if (rv == CKR_OK)
+		c->answered = true;
+	if (c->answered)
+		rv = c->codec.h.rv;
+	ride_after(channel_rides(channel), &turn, rv, c->length_only);
+	search_after(channel_searches(channel), turn.call, c->session, rv);
+	return rv;
+}
+
+struct channel *
+call_channel(struct call *c)
+{
+	struct channel *channel = NULL;
+
+	if (c->rv != CKR_OK || c->codec.rv != CKR_OK ||
+		module_channel(c->module, c->reach, &channel) != CKR_OK || channel_dead(channel))
+		return NULL;
+	return channel;
 }
 
 bool
@@ -135,6 +159,7 @@ void
 call_put_room(struct call *c, const void *out, const CK_ULONG *out_len)
 {
 	call_need(c, out_len != NULL);
+	c->length_only = out == NULL;
 	if (c->rv == CKR_OK)
 		codec_put_room(&c->codec, out != NULL, out != NULL ? *out_len : 0);
 }

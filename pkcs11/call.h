@@ -25,6 +25,8 @@ struct call {
 	enum module_reach reach;
 	bool unreachable;           /* rv comes from here: there is no daemon to be had */
 	bool answered;              /* codec holds a reply */
+	bool length_only;           /* the application asks for the length of an output */
+	CK_SESSION_HANDLE session;  /* of call_session */
 	struct codec codec;
 	struct channel_reply reply;
 };
@@ -45,7 +47,11 @@ void call_session(struct call *c, enum wire_number number, CK_SESSION_HANDLE ses
 void call_fail(struct call *c, CK_RV rv);
 /* Else CKR_ARGUMENTS_BAD. */
 void call_need(struct call *c, bool present);
-/* True if there is a reply with a body to read: also with CKR_BUFFER_TOO_SMALL and the like in c->rv. */
+/* The connection, once all is put; NULL: there is none, or something was wrong before. A failed put or a
+ * missing item counts as wrong, and is reported when the call is sent or ended. */
+struct channel *call_channel(struct call *c);
+/* True if there is a reply with a body to read: also with CKR_BUFFER_TOO_SMALL and the like in
+ * c->rv. */
 bool call_send(struct call *c, size_t body);
 CK_RV call_end(struct call *c);
 /* For calls whose reply is no more than a return value. */

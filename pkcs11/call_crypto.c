@@ -1,14 +1,48 @@
 /*
- * Cryptographic operations: PKCS#11 3.1 5.8 to 5.15 and 5.19. The functions come in a few shapes; each shape is
- * written once.
+ * Cryptographic operations: PKCS#11 3.1 5.8 to 5.15 and 5.19. The functions come in a few shapes;
+ * each shape is written once.
  */
 #include "export.h"
 #include "call.h"
+#include "ride.h"
 
 /* More than any signature, digest or padding adds to its input; a longer reply is fetched. */
 #define LIKELY_MORE 2048
 
 /* ---- shapes ---- */
+
+/* An Init: kept to ride along with the operation, or sent. */
+static CK_RV
+begin(struct call *c, enum wire_number number)
+{
+	const size_t head = WIRE_HEADER + CALL_ULONG;
+	struct channel *channel = call_channel(c);
+
+	if (channel != NULL && ride_keep(channel_rides(channel), number, c->session, c->codec.buf.data + head,
+				       c->codec.buf.len - head))
+		return call_end(c);
+	return call_finish(c);
+}
+
+/* Turns a one-shot call into one that takes the pending Init along, if there is one. fits: nothing is wrong with
+ * the arguments that keeps it from being sent. */
+static void
+ride_along(struct call *c, enum wire_number number, enum wire_number now, bool fits)
+{
+	struct channel *channel = fits ? call_channel(c) : NULL;
+	uint8_t init[RIDE_MAX];
+	size_t len;
+
+	if (channel == NULL)
+		return;
+	len = ride_take(channel_rides(channel), number, c->session, init);
+	if (len == 0)
+		return;
+	codec_begin(&c->codec, now, 0);
+	codec_put_ulong(&c->codec, c->session);
+	codec_put_again(&c->codec, now == WIRE_DIGEST_NOW ? "m" : "mu", init, len);
+	wipe(init, len);
+}
 
 static CK_RV
 init_with_key(enum wire_number number, CK_SESSION_HANDLE session, const CK_MECHANISM *mechanism,
@@ -20,7 +54,7 @@ init_with_key(enum wire_number number, CK_SESSION_HANDLE session, const CK_MECHA
 	call_put_mechanism(&c, mechanism);
 	if (c.rv == CKR_OK)
 		codec_put_ulong(&c.codec, key);
-	return call_finish(&c);
+	return begin(&c, number);
 }
 
 /* Input and output. */
@@ -31,6 +65,20 @@ transform(enum wire_number number, CK_SESSION_HANDLE session, const CK_BYTE *in,
 	struct call c;
 
 	call_session(&c, number, session);
+	call_put_data(&c, in, in_len);
+	call_put_room(&c, out, out_len);
+	return call_output(&c, out, out_len, in_len + LIKELY_MORE);
+}
+
+/* The same as one call, with or without its Init. */
+static CK_RV
+once(enum wire_number number, enum wire_number now, CK_SESSION_HANDLE session, const CK_BYTE *in,
+	CK_ULONG in_len, CK_BYTE *out, CK_ULONG *out_len)
+{
+	struct call c;
+
+	call_session(&c, number, session);
+	ride_along(&c, number, now, (in != NULL || in_len == 0) && in_len <= CALL_MAX_DATA && out_len != NULL);
 	call_put_data(&c, in, in_len);
 	call_put_room(&c, out, out_len);
 	return call_output(&c, out, out_len, in_len + LIKELY_MORE);
@@ -77,7 +125,7 @@ C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HAND
 CK_RV
 C_Encrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out, CK_ULONG *out_len)
 {
-	return transform(WIRE_ENCRYPT, session, data, data_len, out, out_len);
+	return once(WIRE_ENCRYPT, WIRE_ENCRYPT_NOW, session, data, data_len, out, out_len);
 }
 
 CK_RV
@@ -102,7 +150,7 @@ C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HAND
 CK_RV
 C_Decrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out, CK_ULONG *out_len)
 {
-	return transform(WIRE_DECRYPT, session, data, data_len, out, out_len);
+	return once(WIRE_DECRYPT, WIRE_DECRYPT_NOW, session, data, data_len, out, out_len);
 }
 
 CK_RV
@@ -127,13 +175,13 @@ C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 
 	call_session(&c, WIRE_DIGEST_INIT, session);
 	call_put_mechanism(&c, mechanism);
-	return call_finish(&c);
+	return begin(&c, WIRE_DIGEST_INIT);
 }
 
 CK_RV
 C_Digest(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out, CK_ULONG *out_len)
 {
-	return transform(WIRE_DIGEST, session, data, data_len, out, out_len);
+	return once(WIRE_DIGEST, WIRE_DIGEST_NOW, session, data, data_len, out, out_len);
 }
 
 CK_RV
@@ -169,7 +217,7 @@ C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE 
 CK_RV
 C_Sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *out, CK_ULONG *out_len)
 {
-	return transform(WIRE_SIGN, session, data, data_len, out, out_len);
+	return once(WIRE_SIGN, WIRE_SIGN_NOW, session, data, data_len, out, out_len);
 }
 
 CK_RV
@@ -212,6 +260,9 @@ C_Verify(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *s
 	struct call c;
 
 	call_session(&c, WIRE_VERIFY, session);
+	ride_along(&c, WIRE_VERIFY, WIRE_VERIFY_NOW,
+		(data != NULL || data_len == 0) && (signature != NULL || signature_len == 0) &&
+			data_len <= CALL_MAX_DATA && signature_len <= CALL_MAX_DATA);
 	call_put_data(&c, data, data_len);
 	call_put_data(&c, signature, signature_len);
 	return call_finish(&c);

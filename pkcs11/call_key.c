@@ -7,8 +7,8 @@
 #define RANDOM_PIECE (16000u) /* what one ioctl carries */
 
 CK_RV
-C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *template, CK_ULONG count,
-	CK_OBJECT_HANDLE *key)
+C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *template,
+	CK_ULONG count, CK_OBJECT_HANDLE *key)
 {
 	struct call c;
 
@@ -76,8 +76,8 @@ C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE
 }
 
 CK_RV
-C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base, CK_ATTRIBUTE *template,
-	CK_ULONG count, CK_OBJECT_HANDLE *key)
+C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base,
+	CK_ATTRIBUTE *template, CK_ULONG count, CK_OBJECT_HANDLE *key)
 {
 	struct call c;
 

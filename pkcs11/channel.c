@@ -11,6 +11,8 @@
 #include "buf.h"
 #include "codec.h"
 #include "peer.h"
+#include "ride.h"
+#include "search.h"
 
 struct channel {
 	int fd;
@@ -22,6 +24,8 @@ struct channel {
 	atomic_ullong used; /* bit n: stream n carries a frame; bit 0 is always set */
 	sem_t streams;      /* how many are not used */
 	struct lock fetch;  /* stream 0 */
+	struct rides *rides;
+	struct searches *searches;
 };
 
 static int
@@ -346,9 +350,13 @@ channel_attach(struct channel **out, int fd, const CK_C_INITIALIZE_ARGS *args,
 		close(fd);
 		c->fd = -1;
 		rv = CKR_DEVICE_REMOVED;
-	} else {
-		rv = greet(c);
 	}
+	if (rv == CKR_OK)
+		rv = rides_new(&c->rides, args);
+	if (rv == CKR_OK)
+		rv = searches_new(&c->searches, args);
+	if (rv == CKR_OK)
+		rv = greet(c);
 	if (rv == CKR_OK)
 		*out = c;
 	else
@@ -387,6 +395,8 @@ channel_close(struct channel *c)
 	if (c == NULL)
 		return;
 	close_file(c);
+	rides_free(c->rides);
+	searches_free(c->searches);
 	lock_free(&c->fetch);
 	sem_destroy(&c->streams);
 	free(c);
@@ -397,12 +407,26 @@ channel_forget(struct channel *c)
 {
 	close_file(c);
 	lock_forget(&c->fetch);
+	rides_forget(c->rides);
+	searches_forget(c->searches);
 }
 
 bool
 channel_dead(const struct channel *c)
 {
 	return atomic_load(&((struct channel *)c)->dead);
+}
+
+struct rides *
+channel_rides(struct channel *c)
+{
+	return c->rides;
+}
+
+struct searches *
+channel_searches(struct channel *c)
+{
+	return c->searches;
 }
 
 uint32_t

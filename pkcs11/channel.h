@@ -6,9 +6,9 @@
  * Ownership:  the reply's bytes belong to the struct channel_reply, until channel_reply_free.
  * Locking:    any number of threads may call at once: an ioctl needs no lock, a stream is handed out
  *             to one frame at a time.
- * Errors:     CKR_DEVICE_REMOVED when the daemon is gone (ECONNABORTED, ENOTCONN, ENODEV, EIO, EBADF and
- *             whatever else is unheard of); from then on always (channel_dead). CKR_DEVICE_ERROR for
- *             an answer that is no reply to this frame, CKR_HOST_MEMORY.
+ * Errors:     CKR_DEVICE_REMOVED when the daemon is gone (ECONNABORTED, ENOTCONN, ENODEV, EIO,
+ *             EBADF and whatever else is unheard of); from then on always (channel_dead).
+ *             CKR_DEVICE_ERROR for an answer that is no reply to this frame, CKR_HOST_MEMORY.
  * Secrets:    requests and replies carry PINs and values: every copy is wiped.
  * Format:     docs/PROTOCOL.md, Carriers.
  *
@@ -38,6 +38,8 @@
 #include "wire.h"
 
 struct channel;
+struct searches;
+struct rides;
 
 /* The system calls a channel lives on; replaced where a test wants them to fail. */
 struct channel_io {
@@ -67,6 +69,10 @@ void channel_close(struct channel *c);
 /* In the child of a fork: closes the child's copy of the file; every later call fails. */
 void channel_forget(struct channel *c);
 bool channel_dead(const struct channel *c);
+
+/* The Inits and the searches that the module keeps for this connection. */
+struct rides *channel_rides(struct channel *c);
+struct searches *channel_searches(struct channel *c);
 
 /* A number for the next frame. */
 uint32_t channel_seq(struct channel *c);

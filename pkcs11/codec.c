@@ -267,6 +267,17 @@ codec_put_mechanism(struct codec *m, const CK_MECHANISM *mech)
 }
 
 bool
+codec_put_again(struct codec *m, const char *letters, const void *data, size_t len)
+{
+	for (; *letters != '\0'; letters++) {
+		if (!expect(m, *letters))
+			return false;
+	}
+	buf_put(&m->buf, data, len);
+	return written(m);
+}
+
+bool
 codec_put_answers_begin(struct codec *m, size_t n)
 {
 	if (!expect(m, 'r'))

@@ -48,6 +48,8 @@ bool codec_put_template(struct codec *m, const CK_ATTRIBUTE *a, CK_ULONG n);
 bool codec_put_attrs(struct codec *m, const struct attrs *s);
 bool codec_put_query(struct codec *m, const CK_ATTRIBUTE *a, CK_ULONG n);
 bool codec_put_mechanism(struct codec *m, const CK_MECHANISM *mech);
+/* Items that were put into an earlier frame, by their letters, as the bytes that they were there. */
+bool codec_put_again(struct codec *m, const char *letters, const void *data, size_t len);
 
 /* One item of an attribute query, and of its answer. */
 struct codec_query {

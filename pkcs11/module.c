@@ -90,8 +90,9 @@ module_channel(struct module *m, enum module_reach reach, struct channel **c)
 	return rv;
 }
 
-/* In the child of a fork. Other threads are gone with whatever they held; their references to the instance stay, so
- * that it may be left over. PKCS#11 3.1 5.4.1: the child starts as if nothing was initialised. */
+/* In the child of a fork. Other threads are gone with whatever they held; their references to the
+ * instance stay, so that it may be left over. PKCS#11 3.1 5.4.1: the child starts as if nothing was
+ * initialised. */
 static void
 forked(void)
 {

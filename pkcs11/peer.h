@@ -21,7 +21,8 @@
 CK_RV peer_open(const char *mount, int *fd);
 
 /* What identifies an open file, asked for without troubling the file system's daemon. An
- * application that closes all descriptors takes ours too, and may open another file under its number. */
+ * application that closes all descriptors takes ours too, and may open another file under its
+ * number. */
 struct peer_file {
 	uint32_t major, minor;
 	uint64_t ino;

@@ -138,7 +138,7 @@ find_command(char out[PATH_MAX])
 static int
 spawn(pid_t *pid, const char *command, const char *verb)
 {
-	char *const argv[] = {(char *)"tokenfs", (char *)verb, NULL};
+	char *const argv[] = {(char *)command, (char *)verb, NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;

@@ -72,6 +72,14 @@ static const struct wire_call calls[] = {
 	{WIRE_SEED_RANDOM, "C_SeedRandom", "ub", ""},
 	{WIRE_GENERATE_RANDOM, "C_GenerateRandom", "uu", "b"},
 	{WIRE_WAIT_FOR_SLOT_EVENT, "C_WaitForSlotEvent", "u", "u"},
+	/* the items of the Init, then those of the one-shot call without the session */
+	{WIRE_ENCRYPT_NOW, "EncryptNow", "umubo", "O"},
+	{WIRE_DECRYPT_NOW, "DecryptNow", "umubo", "O"},
+	{WIRE_DIGEST_NOW, "DigestNow", "umbo", "O"},
+	{WIRE_SIGN_NOW, "SignNow", "umubo", "O"},
+	{WIRE_VERIFY_NOW, "VerifyNow", "umubb", ""},
+	/* session, template -> the first handles, 1 if these are all and the search has ended */
+	{WIRE_FIND_NOW, "FindNow", "ua", "hy"},
 
 	{WIRE_T_STATUS, "T_Status", "", "b"},
 	/* slot, PIN, seconds until it locks again (0: until locked) */

@@ -37,7 +37,9 @@
 #define WIRE_VERSION 1u
 #define WIRE_HEADER 16u
 #define WIRE_MAX_FRAME (64u << 20)
-#define WIRE_CHUNK (256u << 10)
+/* With the header page around it, what the kernel passes in one piece (256 pages, of which an unaligned buffer
+ * takes one more). */
+#define WIRE_CHUNK (1020u << 10)
 
 /* Carrier 1: one restricted ioctl carries request and reply in one buffer of one of these sizes.
  * Number = 'T', 0x70 + class; the size is part of the request number. */
@@ -54,6 +56,9 @@
  * 1 .. WIRE_STREAMS-1 are the client's to hand out, one frame in flight in each. */
 #define WIRE_STREAMS 64
 #define WIRE_OFFSET(stream, pos) ((off_t)(((uint64_t)(stream) << 32) | (pos)))
+
+/* Handles in the answer of WIRE_FIND_NOW at most. */
+#define WIRE_FIND_FIRST 256u
 
 enum wire_number {
 	WIRE_HELLO = 1, /* must be first on a connection */
@@ -119,6 +124,14 @@ enum wire_number {
 	WIRE_SEED_RANDOM,
 	WIRE_GENERATE_RANDOM,
 	WIRE_WAIT_FOR_SLOT_EVENT,
+	/* 73-79: what the standard has two calls for, in one round trip: the Init and the one-shot call after
+	 * it; the search's Init and its first handles. */
+	WIRE_ENCRYPT_NOW = 73,
+	WIRE_DECRYPT_NOW,
+	WIRE_DIGEST_NOW,
+	WIRE_SIGN_NOW,
+	WIRE_VERIFY_NOW,
+	WIRE_FIND_NOW,
 	/* 80-199: PKCS#11 3.x, in the order of its function lists */
 	/* 200-: the calls of the tokenfs command, PKCS#11 has no words for them */
 	WIRE_T_STATUS = 200, /* text of the daemon's state, JSON */

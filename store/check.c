@@ -13,6 +13,7 @@ struct check {
 	const struct check_hooks *hooks;
 	struct check_report *r;
 	struct token *t; /* at hand */
+	bool wrong_pin;
 	uint64_t done, total;
 };
 
@@ -53,7 +54,7 @@ ask_pin(struct check *c)
 	if (rv == CKR_OK)
 		rv = header_check_inner(&t->header, key);
 	if (rv == CKR_PIN_INCORRECT)
-		bad(c, file, "the PIN given does not open this token");
+		c->wrong_pin = true;
 	else if (rv != CKR_OK)
 		bad(c, file, why_text());
 	else if (secret_copy(&t->key, key, KEY_LEN) != CKR_OK)
@@ -111,6 +112,60 @@ strange_file(void *arg, const char *name)
 	return CKR_OK;
 }
 
+static CK_RV
+strange_segment(void *arg, const char *name)
+{
+	struct check *c = arg;
+	char path[600];
+
+	if (strlen(name) == 8 && strspn(name, "0123456789abcdef") == 8)
+		return CKR_OK;
+	snprintf(path, sizeof(path), "%s/" LOG_DIR "/%s", c->t->serial, name);
+	bad(c, path, "it does not belong in a log");
+	return CKR_OK;
+}
+
+/* A directory below objects/, and who calls. */
+struct folder {
+	struct check *c;
+	const char *name;
+};
+
+static CK_RV
+strange_object(void *arg, const char *name)
+{
+	struct folder *f = arg;
+	uint8_t uuid[UUID_LEN];
+	char path[600];
+	uint64_t version;
+
+	if ((object_name(name, uuid, &version) && strncmp(name, f->name, 2) == 0) || strncmp(name, ".new-", 5) == 0)
+		return CKR_OK;
+	snprintf(path, sizeof(path), "%s/objects/%s/%s", f->c->t->serial, f->name, name);
+	bad(f->c, path, "it does not belong among the objects");
+	return CKR_OK;
+}
+
+static CK_RV
+strange_folder(void *arg, const char *name)
+{
+	struct folder f = {arg, name};
+	struct dir sub = {.fd = -1};
+	char path[600];
+	CK_RV rv = CKR_DEVICE_ERROR;
+
+	if (strlen(name) == 2 && strspn(name, "0123456789abcdef") == 2)
+		rv = dir_open_at(&sub, &f.c->t->objects, name, false);
+	if (rv == CKR_OK)
+		rv = dir_each(&sub, strange_object, &f);
+	dir_close(&sub);
+	if (rv == CKR_OK)
+		return CKR_OK;
+	snprintf(path, sizeof(path), "%s/objects/%s", f.c->t->serial, name);
+	bad(f.c, path, "it does not belong among the objects");
+	return CKR_OK;
+}
+
 static void
 check_token(struct check *c)
 {
@@ -138,6 +193,8 @@ check_token(struct check *c)
 		note(c, text);
 	}
 	dir_each(&t->dir, strange_file, c);
+	dir_each(&t->log.dir, strange_segment, c);
+	dir_each(&t->objects, strange_folder, c);
 	ask_pin(c);
 	check_objects(c, &live);
 out:
@@ -193,6 +250,8 @@ vault_check(const struct vault_config *cfg, const struct check_hooks *hooks, str
 		rv = vault_open_state(v, true);
 	if (rv == CKR_OK)
 		rv = dir_each(&v->dir, meet, &c);
+	if (rv == CKR_OK && c.wrong_pin)
+		rv = why(CKR_PIN_INCORRECT, "the PIN given does not open the token");
 	vault_close(v);
 	return rv;
 }

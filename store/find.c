@@ -122,7 +122,8 @@ difference(struct token *t, struct index_row *rows, size_t n_rows, struct index_
 	if (c == NULL)
 		return CKR_HOST_MEMORY;
 	*n = 0;
-	qsort(rows, n_rows, sizeof(*rows), by_uuid);
+	if (n_rows > 0)
+		qsort(rows, n_rows, sizeof(*rows), by_uuid);
 	for (size_t k = 0; k < n_rows; k++) {
 		e = live_find(&t->live, rows[k].uuid);
 		if (e != NULL)
@@ -135,7 +136,7 @@ difference(struct token *t, struct index_row *rows, size_t n_rows, struct index_
 		const struct index_row *have;
 
 		memcpy(want.uuid, e->uuid, UUID_LEN);
-		have = bsearch(&want, rows, n_rows, sizeof(*rows), by_uuid);
+		have = n_rows == 0 ? NULL : bsearch(&want, rows, n_rows, sizeof(*rows), by_uuid);
 		if (have == NULL || have->version != e->version || have->private != e->private)
 			rv = change_for(t, e, false, &c[(*n)++]);
 	}
@@ -147,6 +148,16 @@ difference(struct token *t, struct index_row *rows, size_t n_rows, struct index_
 	return CKR_OK;
 }
 
+/* Does the index hold as many rows as there are live objects? */
+static bool
+index_counts(struct token *t)
+{
+	size_t n_public = 0, n_private = 0;
+
+	return state_index_count(t->vault->state, t->serial, &n_public, &n_private) == CKR_OK &&
+		n_private == t->live.n_private && n_public + n_private == t->live.n;
+}
+
 CK_RV
 index_catch_up(struct token *t)
 {
@@ -156,9 +167,12 @@ index_catch_up(struct token *t)
 	struct index_change *changes = NULL;
 	struct index_term none;
 	size_t n_rows = 0, n = 0;
-	CK_RV rv = state_index_position(v->state, t->serial, &at);
+	CK_RV rv;
 
-	if (rv == CKR_OK && at.epoch == t->log.at.epoch && memcmp(at.mac, t->log.at.mac, MAC_LEN) == 0)
+	t->index_losses = state_index_losses(v->state);
+	rv = state_index_position(v->state, t->serial, &at);
+	if (rv == CKR_OK && at.epoch == t->log.at.epoch && memcmp(at.mac, t->log.at.mac, MAC_LEN) == 0 &&
+		index_counts(t))
 		return CKR_OK;
 	if (rv == CKR_OK)
 		rv = state_index_find(v->state, t->serial, &none, &none, 0, &rows, &n_rows);
@@ -174,13 +188,41 @@ index_catch_up(struct token *t)
 	return rv;
 }
 
+/* Enters them, but for those that were changed meanwhile: nobody publishes now, and the position does not move, since
+ * these rows were counted when they were entered. */
+static CK_RV
+enter_private(struct token *t, struct index_change *c, size_t n)
+{
+	struct index_change *still = calloc(n, sizeof(*still));
+	struct state_epoch at;
+	size_t used = 0;
+	CK_RV rv;
+
+	if (still == NULL)
+		return CKR_HOST_MEMORY;
+	lock_take(&t->sync);
+	lock_take(&t->lock);
+	for (size_t i = 0; i < n; i++) {
+		const struct live_entry *e = live_find(&t->live, c[i].row.uuid);
+
+		if (e != NULL && e->version == c[i].row.version)
+			still[used++] = c[i];
+	}
+	lock_give(&t->lock);
+	rv = state_index_position(t->vault->state, t->serial, &at);
+	if (rv == CKR_OK && used > 0)
+		rv = state_index_apply(t->vault->state, t->serial, still, used, &at);
+	lock_give(&t->sync);
+	free(still);
+	return rv;
+}
+
 CK_RV
 index_private_rows(struct token *t)
 {
 	struct vault *v = t->vault;
 	struct index_change *c = NULL;
 	struct index_row *rows = NULL;
-	struct state_epoch at;
 	struct live_entry e;
 	size_t n = 0, used = 0;
 	CK_RV rv = state_index_unindexed(v->state, t->serial, &rows, &n);
@@ -208,11 +250,8 @@ index_private_rows(struct token *t)
 		if (rv == CKR_OK && c[used].has_terms)
 			used++;
 	}
-	/* The position does not move: these rows were counted when they were entered. */
-	if (rv == CKR_OK)
-		rv = state_index_position(v->state, t->serial, &at);
 	if (rv == CKR_OK && used > 0)
-		rv = state_index_apply(v->state, t->serial, c, used, &at);
+		rv = enter_private(t, c, used);
 out:
 	if (c != NULL)
 		changes_free(c, used);
@@ -265,12 +304,14 @@ token_find(struct token *t, const struct attrs *templ, bool with_private, CK_OBJ
 	CK_RV rv;
 
 	*n = 0;
+	pthread_rwlock_rdlock(&t->files);
 	lock_take(&t->lock);
 	open = with_private && t->key.data != NULL;
 	rv = t->state == TOKEN_DAMAGED && t->live.n == 0 ? CKR_DEVICE_ERROR : CKR_OK;
 	if (rv != CKR_OK)
 		why(rv, "%s", t->reason);
 	lock_give(&t->lock);
+	pthread_rwlock_unlock(&t->files);
 	if (rv == CKR_OK)
 		rv = template_terms(&t->index_public, templ, &pub);
 	if (rv == CKR_OK && open)

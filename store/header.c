@@ -91,7 +91,7 @@ get_header(struct buf *b, struct header *h)
 		return why(CKR_DEVICE_ERROR, "its PIN parameters are out of range");
 	buf_get(b, h->inner_mac, 32);
 	buf_get(b, h->mac, 32);
-	if (!buf_at_end(b) || (h->flags & ~FLAGS_KNOWN) != 0)
+	if (!buf_at_end(b) || (h->flags & ~FLAGS_KNOWN) != 0 || h->slot > SLOT_MAX)
 		return why(CKR_DEVICE_ERROR, "it is not a token header");
 	return CKR_OK;
 }

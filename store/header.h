@@ -16,6 +16,7 @@
 
 #define HEADER_NAME "0-head"
 #define HEADER_LABEL_LEN 32
+#define SLOT_MAX 65535u
 
 /* scrypt parameters that are written, and the least and most that are accepted. */
 #define SCRYPT_LOG_N 16

@@ -57,13 +57,20 @@ build(struct token *t, const char *name, const struct header *base, const uint8_
 static CK_RV
 put_in_place(struct vault *v, const char *built, const char *serial, bool exists)
 {
-	if (exists) {
-		if (syscall(SYS_renameat2, v->dir.fd, built, v->dir.fd, serial, EXCHANGE) != 0)
-			return why_errno("cannot replace %s/%s", v->dir.path, serial);
-	} else if (renameat(v->dir.fd, built, v->dir.fd, serial) != 0) {
-		return why_errno("cannot name %s/%s", v->dir.path, serial);
+	CK_RV rv;
+
+	if (!exists) {
+		if (renameat(v->dir.fd, built, v->dir.fd, serial) != 0)
+			return why_errno("cannot name %s/%s", v->dir.path, serial);
+		return dir_sync(&v->dir);
 	}
-	return dir_sync(&v->dir);
+	if (syscall(SYS_renameat2, v->dir.fd, built, v->dir.fd, serial, EXCHANGE) != 0)
+		return why_errno("cannot replace %s/%s", v->dir.path, serial);
+	rv = dir_sync(&v->dir);
+	/* Then the old one must have its name again before the new one is thrown away. */
+	if (rv != CKR_OK)
+		syscall(SYS_renameat2, v->dir.fd, built, v->dir.fd, serial, EXCHANGE);
+	return rv;
 }
 
 static CK_RV
@@ -124,13 +131,14 @@ renew_token(struct token *t, const uint8_t *so_pin, size_t len, const uint8_t la
 		rv = put_in_place(v, built, t->serial, true);
 	if (rv == CKR_OK) {
 		token_key_drop(t);
-		rv = state_forget(v->state, t->serial);
+		rv = token_forget(t);
 	}
 	if (rv == CKR_OK)
-		rv = state_index_clear(v->state, t->serial);
-	if (rv == CKR_OK)
 		rv = token_reload(t);
-	file_remove_tree(&v->dir, built);
+	/* The old token, or the new one if it did not come into place; after a failed sync either may be what the disk
+	 * has, and the next start clears it away. */
+	if (rv == CKR_OK)
+		file_remove_tree(&v->dir, built);
 	return rv;
 }
 
@@ -181,8 +189,7 @@ token_delete(struct vault *v, CK_SLOT_ID slot, const uint8_t *so_pin, size_t len
 		dir_sync(&v->dir);
 		vault_remove(v, t);
 		token_key_drop(t);
-		state_forget(v->state, t->serial);
-		state_index_clear(v->state, t->serial);
+		token_forget(t);
 		file_remove_tree(&v->dir, aside);
 		vault_note(v);
 	}

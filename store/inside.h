@@ -12,7 +12,7 @@
  *   state's own     inside state.c
  *
  * States of a token: TOKEN_OK -> TOKEN_ROLLED_BACK [token_load, older than seen] -> TOKEN_OK
- * [token_restore_accept]; any -> TOKEN_DAMAGED [token_load, a failed fdatasync] -> any [token_load].
+ * [token_restore_accept]; any -> TOKEN_DAMAGED [token_load, a failed fdatasync or index] -> any [token_load].
  */
 #ifndef TOKENFS_INSIDE_H
 #define TOKENFS_INSIDE_H
@@ -104,7 +104,7 @@ struct token {
 	uint64_t synced, published; /* epochs */
 
 	pthread_rwlock_t files;
-	unsigned loads; /* how often it was loaded; changes only with `files` written */
+	unsigned loads; /* how often it was loaded; changes only with commit, sync and `files` written */
 
 	struct lock lock;
 	struct dir dir, objects;
@@ -112,6 +112,8 @@ struct token {
 	struct stat head_stat; /* to notice that another one was put in its place */
 	enum token_state state;
 	char reason[256];
+	uint64_t damage; /* what the files looked like when they were found damaged */
+	bool failed; /* a write failed: what disk and index hold is to be found out by loading it again */
 	bool gone;
 	struct live live;
 	struct state_epoch appended; /* where the log's end stood when `live` was last changed */
@@ -121,10 +123,15 @@ struct token {
 	struct mac index_public, index_private;
 	struct secret key; /* T, while somebody holds it */
 	unsigned holds;
+	atomic_uint_least64_t generation; /* of the key in memory; 0: none. Counts up, never comes back */
+	uint64_t generations; /* how many there were */
 	struct mac verifier_key;
 	bool verifier_set[VERIFIERS];
 	uint8_t verifier[VERIFIERS][MAC_LEN];
-	struct state_epoch index_at;
+	uint64_t index_losses; /* state_index_losses() when the index was brought up to date */
+	bool cut;              /* the live table ends before the log does, see token_load */
+	bool accept_cut;       /* told to take a copy that lacks everything */
+	struct live_entry lacking; /* one whose file was missing */
 };
 
 struct vault {
@@ -155,6 +162,8 @@ CK_RV token_new(struct vault *v, const char *serial, struct token **t);
  * fails for what is wrong with the token itself. */
 void token_load(struct token *t);
 void token_unload(struct token *t);
+/* With token->sync held: waits until nobody is between append and publication. */
+void token_settle(struct token *t);
 /* The reading half of token_load, for `tokenfs check` too: opens, verifies, fills *live (must be empty) and *r; writes
  * nothing. CKR_DEVICE_ERROR with why(); state and reason tell of a rollback. vault->state may be NULL. */
 CK_RV token_examine(struct token *t, struct live *live, struct journal_replay *r);
@@ -165,13 +174,17 @@ CK_RV token_reload(struct token *t);
 /* Writes the header and remembers it as seen; the token keeps *h. Holds no lock of its own but `lock`. */
 CK_RV header_install(struct token *t, const struct header *h, const uint8_t key[KEY_LEN]);
 /* ---- login.c ---- */
-void token_key_drop(struct token *t); /* whoever holds it */
+void token_key_drop(struct token *t);  /* whoever holds it */
+void token_key_wiped(struct token *t); /* the same with token->login held */
 CK_RV pin_acceptable(const struct vault *v, size_t len);
 CK_RV token_writable(struct token *t); /* CKR_OK or the reason as why() */
 /* The row under which state.h keeps the header's generation. */
 void header_row(const struct token *t, char row[SERIAL_LEN + 1]);
-/* This log and this header are what the machine has seen. */
-CK_RV remember_seen(struct token *t);
+/* This log (whose end must be durable), this header are what the machine has seen. */
+CK_RV remember_log(struct token *t);
+CK_RV remember_header(struct token *t);
+/* All that state.h keeps of it. */
+CK_RV token_forget(struct token *t);
 uint32_t token_pin_limit(const struct token *t, CK_USER_TYPE user);
 
 /* ---- scan.c: the objects directory against the live table ---- */
@@ -180,9 +193,12 @@ struct scan_result {
 	uint64_t first_missing;    /* the earliest epoch of one, and its time */
 	int64_t first_missing_time;
 	char example[96];          /* "objects/ab/....1" of one missing */
+	struct live_entry entry;   /* the same */
 };
 CK_RV scan_objects(struct token *t, struct live *live, struct scan_result *r);
 void object_path(char dir[3], char name[64], const uint8_t uuid[UUID_LEN], uint64_t version);
+/* The other way: "<32 hex>.<version>"; false if the name is nothing like that. */
+bool object_name(const char *name, uint8_t uuid[UUID_LEN], uint64_t *version);
 void retire(struct token *t, const uint8_t uuid[UUID_LEN], uint64_t version);
 void retired_sweep(struct token *t, int64_t now);
 void retired_free(struct token *t);

@@ -25,6 +25,8 @@
 #define ENTRY 64
 #define ENTRY_PRIVATE 1u
 #define MAX_ENTRIES 4000000u
+#define SECTOR 512u
+#define TAIL_MAX (16u << 10)
 
 static void
 segment_name(char out[16], uint32_t n)
@@ -150,6 +152,24 @@ journal_create(const struct dir *token_dir, const char serial[SERIAL_LEN], const
 	return rv;
 }
 
+/* What the file in use looks like, so that another one in its place, or a change by others, is noticed. */
+static void
+note_stat(struct journal *l, const struct stat *st)
+{
+	l->ino = st->st_ino;
+	l->on_disk = (uint64_t)st->st_size;
+	l->mtime = st->st_mtim;
+}
+
+static void
+note_file(struct journal *l)
+{
+	struct stat st;
+
+	if (fstat(l->fd, &st) == 0)
+		note_stat(l, &st);
+}
+
 static void
 cut_back(struct journal *l)
 {
@@ -179,6 +199,7 @@ journal_append(struct journal *l, const struct journal_entry *v, size_t n, int64
 	}
 	if (rv == CKR_OK) {
 		l->size += b.len;
+		note_file(l);
 		l->at.epoch++;
 		memcpy(l->at.mac, mac, MAC_LEN);
 		l->time = now;
@@ -203,7 +224,8 @@ journal_in_place(const struct journal *l)
 
 	segment_name(name, l->segment);
 	return fstatat(l->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == l->ino &&
-		(uint64_t)st.st_size == l->size;
+		(uint64_t)st.st_size == l->on_disk && st.st_mtim.tv_sec == l->mtime.tv_sec &&
+		st.st_mtim.tv_nsec == l->mtime.tv_nsec;
 }
 
 bool
@@ -212,6 +234,22 @@ journal_wants_compaction(const struct journal *l, const struct live *live)
 	uint64_t state = SEGMENT_HEADER + RECORD_HEADER + live->n * ENTRY;
 
 	return l->size - l->snapshot > 4 * state + (64u << 10);
+}
+
+/* A segment that was made but cannot be used must not be the highest at the next start: it would hide what is
+ * appended to the one before. */
+static void
+unmake_segment(struct journal *l, const char *name)
+{
+	char reason[256];
+
+	snprintf(reason, sizeof(reason), "%s", why_text());
+	if (file_remove(&l->dir, name) != CKR_OK || dir_sync(&l->dir) != CKR_OK) {
+		if (l->fd >= 0)
+			close(l->fd);
+		l->fd = -1;
+	}
+	why(CKR_DEVICE_ERROR, "%s", reason);
 }
 
 CK_RV
@@ -230,17 +268,20 @@ journal_compact(struct journal *l, const struct live *live, int64_t now)
 	rv = build_segment(&b, segment, l->serial, l->key_id, l->key, &at, live, now);
 	if (rv == CKR_OK)
 		rv = file_write_new(&l->dir, name, b.data, b.len);
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
 		rv = dir_sync(&l->dir);
-	if (rv == CKR_OK)
-		rv = file_open(&l->dir, name, true, &fd, &st);
+		if (rv == CKR_OK)
+			rv = file_open(&l->dir, name, true, &fd, &st);
+		if (rv != CKR_OK)
+			unmake_segment(l, name);
+	}
 	if (rv == CKR_OK) {
 		if (l->fd >= 0)
 			close(l->fd);
 		l->fd = fd;
-		l->ino = st.st_ino;
 		l->segment = segment;
 		l->size = l->snapshot = b.len;
+		note_file(l);
 		l->at = at;
 		l->time = now;
 	}
@@ -342,6 +383,28 @@ apply_entry(struct journal *l, struct buf *b, uint64_t at, enum journal_kind kin
 	return damaged(l, at, "an entry makes no sense");
 }
 
+/* Did the power go while what begins at `start` was being written? A file system may keep the file's new length and lose the
+ * data: then a sector of it, or what there is of one at either end, is zeros. Only a short rest can be that: more than a
+ * few commits are never under way at once. */
+static bool
+power_went(const struct buf *b, uint64_t start)
+{
+	if (b->len - start > TAIL_MAX)
+		return false;
+	for (uint64_t at = start; at < b->len;) {
+		uint64_t end = (at / SECTOR + 1) * SECTOR, i = at;
+
+		if (end > b->len)
+			end = b->len;
+		while (i < end && b->data[i] == 0)
+			i++;
+		if (i == end)
+			return true;
+		at = end;
+	}
+	return false;
+}
+
 /* One record. *more false: a torn tail begins here. */
 static CK_RV
 read_record(struct journal *l, struct buf *b, bool first, struct live *live, bool *more)
@@ -357,7 +420,7 @@ read_record(struct journal *l, struct buf *b, bool first, struct live *live, boo
 	buf_get_u32(b, &length);
 	buf_get_u32(b, &check);
 	if (check != ~length || length < RECORD_HEADER + MAC_LEN)
-		return damaged(l, start, "no record begins here");
+		return !first && power_went(b, start) ? CKR_OK : damaged(l, start, "no record begins here");
 	if (length - 8 > buf_left(b))
 		return first ? damaged(l, start, "the snapshot is cut off") : CKR_OK;
 	buf_get_u64(b, &epoch);
@@ -368,7 +431,7 @@ read_record(struct journal *l, struct buf *b, bool first, struct live *live, boo
 	if (rv != CKR_OK)
 		return rv;
 	if (!equal_ct(mac, b->data + start + length - MAC_LEN, MAC_LEN))
-		return damaged(l, start, "a record's MAC does not match");
+		return !first && power_went(b, start) ? CKR_OK : damaged(l, start, "a record's MAC does not match");
 	if (epoch != l->at.epoch + 1 || kind != (first ? LOG_SNAPSHOT : LOG_COMMIT) || count > MAX_ENTRIES ||
 		length != RECORD_HEADER + (uint64_t)count * ENTRY + MAC_LEN)
 		return damaged(l, start, "a record is out of order");
@@ -409,8 +472,10 @@ replay(struct journal *l, struct buf *b, struct live *live, struct journal_repla
 		rv = read_record(l, b, first, live, &more);
 		if (rv != CKR_OK)
 			return rv;
-		if (first)
+		if (first) {
 			l->snapshot = l->size;
+			r->snapshot = l->at.epoch;
+		}
 		first = false;
 		note_seen(l, r);
 	}
@@ -447,7 +512,7 @@ journal_open(struct journal *l, const struct dir *token_dir, const char serial[S
 	if (rv == CKR_OK && fstatat(l->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		rv = why_errno("cannot stat %s/%s", l->dir.path, name);
 	if (rv == CKR_OK) {
-		l->ino = st.st_ino;
+		note_stat(l, &st);
 		buf_init_const(&b, data, len);
 		rv = replay(l, &b, live, r);
 	}
@@ -471,11 +536,12 @@ journal_writable(struct journal *l)
 	rv = file_open(&l->dir, name, true, &l->fd, &st);
 	if (rv != CKR_OK)
 		return rv;
-	l->ino = st.st_ino;
-	if ((uint64_t)st.st_size <= l->size)
-		return CKR_OK;
-	if (ftruncate(l->fd, (off_t)l->size) != 0 || fsync(l->fd) != 0)
+	if ((uint64_t)st.st_size > l->size && ftruncate(l->fd, (off_t)l->size) != 0)
 		return why_errno("cannot cut the torn tail of %s/%s", l->dir.path, name);
+	/* What was read may be in memory alone, after a kill -9: it counts from now on. */
+	if (fsync(l->fd) != 0)
+		return why_errno("cannot make %s/%s durable", l->dir.path, name);
+	note_file(l);
 	return CKR_OK;
 }
 

@@ -10,7 +10,7 @@
  *  L4  A record is appended only after all object files it names are durable, and acknowledged
  *      only after fdatasync of the segment.
  *  L5  Bytes behind the last whole record are a torn tail only if they are the beginning of a record whose
- *      two length fields agree; anything else that does not verify is damage.
+ *      two length fields agree, or if they are few and a sector of them is zeros; anything else that does not verify is damage.
  *
  * Use:        journal_open(&log, ...); journal_append(...) under the commit lock; journal_sync(...) from any thread
  * Errors:     CKR_DEVICE_ERROR with why() naming the segment and the offset.
@@ -40,6 +40,8 @@ struct journal {
 	uint32_t segment;
 	ino_t ino;
 	uint64_t size;       /* bytes that verify */
+	uint64_t on_disk;    /* bytes of the file: more while a torn tail is not cut */
+	struct timespec mtime;
 	uint64_t snapshot;   /* bytes of header and snapshot */
 	struct state_epoch at; /* last epoch and its MAC */
 	int64_t time;        /* of the last record */
@@ -53,6 +55,7 @@ struct journal_replay {
 	struct state_epoch seen; /* in: what this machine has seen; epoch 0: nothing */
 	bool seen_found;     /* out: the record of that epoch has that MAC */
 	bool seen_older;     /* out: the segment begins after that epoch */
+	uint64_t snapshot;   /* out: epoch of the segment's snapshot */
 	size_t torn;         /* out: bytes of a torn tail (or behind stop_epoch) */
 };
 
@@ -62,7 +65,7 @@ CK_RV journal_create(const struct dir *token_dir, const char serial[SERIAL_LEN],
 /* Opens the last segment, replays it into *live (must be empty). Nothing is written. */
 CK_RV journal_open(struct journal *l, const struct dir *token_dir, const char serial[SERIAL_LEN], const uint8_t key_id[16],
 	struct mac *key, struct live *live, struct journal_replay *r);
-/* Makes it ready for appending: cuts a torn tail (at l->size). */
+/* Makes it ready for appending: cuts a torn tail (at l->size); what was read is durable afterwards. */
 CK_RV journal_writable(struct journal *l);
 void journal_close(struct journal *l);
 
@@ -73,7 +76,8 @@ CK_RV journal_sync(const struct journal *l);
 bool journal_in_place(const struct journal *l);
 /* True if more is history than state. */
 bool journal_wants_compaction(const struct journal *l, const struct live *live);
-/* Begins a new segment with a snapshot of *live; durable. The old one stays on disk. */
+/* Begins a new segment with a snapshot of *live; durable. The old one stays on disk. On failure it stays in use; if the
+ * new one cannot be removed either, nothing can be appended any more (fd is -1). */
 CK_RV journal_compact(struct journal *l, const struct live *live, int64_t now);
 /* Removes segments other than the one in use that were last written before `before` (seconds). */
 CK_RV journal_sweep(const struct journal *l, int64_t before);

@@ -69,6 +69,8 @@ key_in(struct token *t, const uint8_t key[KEY_LEN])
 	if (rv == CKR_OK) {
 		lock_take(&t->lock);
 		rv = secret_copy(&t->key, key, KEY_LEN);
+		if (rv == CKR_OK)
+			atomic_store(&t->generation, ++t->generations);
 		lock_give(&t->lock);
 	}
 	wipe(derived, sizeof(derived));
@@ -80,6 +82,7 @@ key_out(struct token *t)
 {
 	assert_held(&t->login);
 	lock_take(&t->lock);
+	atomic_store(&t->generation, 0);
 	secret_clear(&t->key);
 	cache_drop_private(&t->cache);
 	lock_give(&t->lock);
@@ -90,11 +93,17 @@ key_out(struct token *t)
 }
 
 void
+token_key_wiped(struct token *t)
+{
+	key_out(t);
+	t->holds = 0;
+}
+
+void
 token_key_drop(struct token *t)
 {
 	lock_take(&t->login);
-	key_out(t);
-	t->holds = 0;
+	token_key_wiped(t);
 	lock_give(&t->login);
 }
 
@@ -106,6 +115,8 @@ may_try(struct token *t, CK_USER_TYPE user, size_t len, uint32_t *tries)
 	assert_held(&t->login);
 	if (rv != CKR_OK)
 		return rv;
+	if (t->gone)
+		return why(CKR_DEVICE_REMOVED, "token %s was removed", t->serial);
 	if (t->state == TOKEN_DAMAGED && t->header.generation == 0)
 		return why(CKR_DEVICE_ERROR, "%s", t->reason);
 	if (!t->header.pin[role_of(user)].set)
@@ -133,6 +144,8 @@ check_slow(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len, u
 		rv = state_tries_set(t->vault->state, t->serial, user, 0);
 	if (rv == CKR_PIN_INCORRECT)
 		why(rv, "wrong PIN, %u tries left", token_pin_limit(t, user) - tries - 1);
+	else if (rv != CKR_OK) /* nothing was tried: no memory for scrypt, say */
+		state_tries_set(t->vault->state, t->serial, user, tries);
 	return rv;
 }
 
@@ -186,7 +199,7 @@ check_pin(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len, bo
 }
 
 CK_RV
-token_login(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len)
+token_login(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len, uint64_t *hold)
 {
 	bool key_came;
 	CK_RV rv;
@@ -195,17 +208,25 @@ token_login(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len)
 	rv = check_pin(t, user, pin, len, true, &key_came);
 	if (rv == CKR_OK && key_came && index_private_rows(t) != CKR_OK)
 		why_log(WHY_ERROR, "token %s: private objects cannot be indexed: %s", t->serial, why_text());
+	if (rv == CKR_OK)
+		*hold = atomic_load(&t->generation);
 	lock_give(&t->login);
 	return rv;
 }
 
+bool
+token_held(struct token *t, uint64_t hold)
+{
+	return hold != 0 && atomic_load(&t->generation) == hold;
+}
+
 CK_RV
-token_hold(struct token *t)
+token_hold(struct token *t, uint64_t of)
 {
 	CK_RV rv = CKR_USER_NOT_LOGGED_IN;
 
 	lock_take(&t->login);
-	if (t->key.data != NULL) {
+	if (token_held(t, of)) {
 		t->holds++;
 		rv = CKR_OK;
 	}
@@ -214,10 +235,10 @@ token_hold(struct token *t)
 }
 
 void
-token_logout(struct token *t)
+token_logout(struct token *t, uint64_t hold)
 {
 	lock_take(&t->login);
-	if (t->holds > 0 && --t->holds == 0)
+	if (token_held(t, hold) && --t->holds == 0)
 		key_out(t);
 	lock_give(&t->login);
 }
@@ -268,6 +289,8 @@ write_pin(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len, co
 	lock_give(&t->lock);
 	if (rv == CKR_OK)
 		rv = pin_wrap(&h.pin[role], role, &h, t->vault->key.data, pin, len, key);
+	/* From here on the old PIN may be gone from the disk, also if an error comes back. */
+	t->verifier_set[role] = false;
 	if (rv == CKR_OK)
 		rv = header_install(t, &h, key);
 	if (rv == CKR_OK)
@@ -323,8 +346,13 @@ token_restore_accept(struct token *t, CK_USER_TYPE user, const uint8_t *pin, siz
 	if (rv == CKR_OK)
 		rv = token_verify(t, user, pin, len);
 	if (rv == CKR_OK)
-		rv = remember_seen(t);
+		rv = remember_log(t);
 	if (rv == CKR_OK)
+		rv = remember_header(t);
+	if (rv == CKR_OK) {
+		t->accept_cut = true;
 		rv = token_reload(t);
+		t->accept_cut = false;
+	}
 	return rv;
 }

@@ -1,6 +1,20 @@
 /* make.c - the calls that make, change and destroy objects: rules, mechanism and commit in one */
+#include <time.h>
+
 #include "token.h"
 #include "why.h"
+
+/* Attempts at a change when others change the same object at the same moment. */
+#define CHANGE_TRIES 200
+
+/* Commits what was made, unless whoever asked for it has gone or logged out while it was being made. */
+static CK_RV
+commit(const struct maker *m, struct object **puts, size_t n)
+{
+	if (m->cancel != NULL && atomic_load(&m->cancel->on))
+		return CKR_FUNCTION_CANCELED;
+	return token_commit(m->token, puts, n, NULL, 0);
+}
 
 /* Turns a finished set into an object, and into a durable one if it is a token object. */
 static CK_RV
@@ -11,7 +25,7 @@ settle(const struct maker *m, struct attrs *a, struct object **o)
 
 	rv = object_new(&new, a);
 	if (rv == CKR_OK && new->token)
-		rv = token_commit(m->token, &new, 1, NULL, 0);
+		rv = commit(m, &new, 1);
 	if (rv != CKR_OK) {
 		object_put(new);
 		return rv;
@@ -91,7 +105,7 @@ settle_pair(const struct maker *m, struct attrs *pub_a, struct attrs *priv_a, st
 	if (halves[1]->token)
 		puts[n++] = halves[1];
 	if (n > 0)
-		rv = token_commit(m->token, puts, n, NULL, 0);
+		rv = commit(m, puts, n);
 	if (rv != CKR_OK)
 		goto out;
 	*pub = halves[0];
@@ -134,6 +148,21 @@ make_pair(const struct maker *m, const CK_MECHANISM *mech, const struct attrs *p
 
 /* ---- keys out of keys ---- */
 
+/* What the policy makes sensitive is so whatever the template says: pkcs11-tool --unwrap gives
+ * CKA_SENSITIVE = false unless it is told otherwise, and a sensitive key is what it may have. Only
+ * the parent key's own CKA_UNWRAP_TEMPLATE is a word that a template must not contradict. */
+static CK_RV
+overrule(struct attrs *full, const struct object *parent, const struct attrs *forced)
+{
+	const struct attr *templ = attrs_get(&parent->attrs, CKA_UNWRAP_TEMPLATE);
+
+	if (!attrs_bool(forced, CKA_SENSITIVE, false))
+		return CKR_OK;
+	if (templ != NULL && templ->sub != NULL && attrs_has(templ->sub, CKA_SENSITIVE))
+		return CKR_OK;
+	return attrs_set_bool(full, CKA_SENSITIVE, true);
+}
+
 /* The template as the parent key and the policy complete it, and the set that grows from it. */
 static CK_RV
 begin_heir(struct attrs *a, const struct maker *m, const struct object *parent,
@@ -145,6 +174,8 @@ begin_heir(struct attrs *a, const struct maker *m, const struct object *parent,
 	rv = rules_heritage(&forced, parent, how, m->who.compat);
 	if (rv == CKR_OK)
 		rv = attrs_copy(&full, templ);
+	if (rv == CKR_OK && how == HOW_UNWRAP)
+		rv = overrule(&full, parent, &forced);
 	if (rv == CKR_OK)
 		rv = rules_merge(&full, &forced);
 	if (rv == CKR_OK)
@@ -179,10 +210,13 @@ make_unwrap(const struct maker *m, const CK_MECHANISM *mech, struct object *unwr
 	struct attrs a = {0};
 	CK_RV rv;
 
-	/* Its padding check is an oracle for the private key. */
-	if (mech->mechanism == CKM_RSA_PKCS && !m->who.compat)
-		return why(CKR_MECHANISM_INVALID,
-			"PKCS#1 v1.5 unwrapping is for tokens with the compat policy");
+	/* What it says of the padding helps to guess what is wrapped, sensitive keys too. A key that decrypts
+	 * as well has none of those under it, and C_Decrypt tells more (mech_rsa_reject.c is how little that is): there
+	 * the clients that know no other wrapping (PyKCS11, pkcs11-tool) may go on. */
+	if (mech->mechanism == CKM_RSA_PKCS && !m->who.compat &&
+		!attrs_bool(&unwrapping->attrs, CKA_DECRYPT, false))
+		return why(CKR_MECHANISM_INVALID, "PKCS#1 v1.5 unwrapping is for keys that decrypt as well, "
+			"or tokens with the compat policy");
 	rv = rules_use(unwrapping, mech->mechanism, CKF_UNWRAP);
 	if (rv == CKR_KEY_TYPE_INCONSISTENT)
 		rv = CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT;
@@ -253,9 +287,9 @@ make_wrap(const struct maker *m, const CK_MECHANISM *mech, struct object *wrappi
 /* ---- changes ---- */
 
 /* The old version stays as it is for whoever uses it. */
-CK_RV
-make_changed(const struct maker *m, struct object *old, const struct attrs *changes,
-	struct object **o)
+/* One attempt on one version of the object. */
+static CK_RV
+change(const struct maker *m, struct object *old, const struct attrs *changes, struct object **o)
 {
 	struct object *new = NULL;
 	struct attrs a = {0};
@@ -277,6 +311,28 @@ make_changed(const struct maker *m, struct object *old, const struct attrs *chan
 out:
 	object_put(new);
 	attrs_free(&a);
+	return rv;
+}
+
+CK_RV
+make_changed(const struct maker *m, struct object *old, const struct attrs *changes,
+	struct object **o)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	struct object *seen = object_ref(old), *now = NULL;
+	CK_RV rv = change(m, seen, changes, o);
+
+	/* Somebody else's change may have come first: ours then applies to the version that they made. */
+	for (int i = 0; i < CHANGE_TRIES && rv == CKR_OBJECT_HANDLE_INVALID && old->token; i++) {
+		if (token_object(m->token, old->handle, true, &now) != CKR_OK)
+			break;
+		if (now->version == seen->version)
+			nanosleep(&moment, NULL); /* theirs is written but not yet committed */
+		object_put(seen);
+		seen = now;
+		rv = change(m, seen, changes, o);
+	}
+	object_put(seen);
 	return rv;
 }
 

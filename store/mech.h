@@ -33,17 +33,21 @@ struct cancel {
 };
 
 /* ---- keys: all on attribute sets made by rules_begin; they add the value ---- */
-/* CKR_MECHANISM_INVALID if the mechanism does not generate; CKR_FUNCTION_CANCELED; CKR_KEY_SIZE_RANGE ... */
+/* CKR_MECHANISM_INVALID if the mechanism does not generate; CKR_FUNCTION_CANCELED;
+ * CKR_TEMPLATE_INCOMPLETE and CKR_ATTRIBUTE_VALUE_INVALID for CKA_VALUE_LEN, CKA_MODULUS_BITS, CKA_EC_PARAMS ...
+ * that are missing or out of range. */
 CK_RV mech_generate_key(const CK_MECHANISM *m, struct attrs *key, struct cancel *c);
 CK_RV mech_generate_pair(const CK_MECHANISM *m, struct attrs *pub, struct attrs *priv, struct cancel *c);
 /* Class and key type that the mechanism generates (CKA_CLASS, CKA_KEY_TYPE), for rules_begin. */
 CK_RV mech_implies(const CK_MECHANISM *m, const struct attrs *templ, struct attrs *first, struct attrs *second);
-/* out == NULL: *out_len becomes the exact length. CKR_BUFFER_TOO_SMALL likewise. */
+/* out == NULL: *out_len becomes the exact length. CKR_BUFFER_TOO_SMALL likewise. The caller has asked
+ * rules_use and rules_wrap. */
 CK_RV mech_wrap(const CK_MECHANISM *m, struct object *wrapping, struct object *target, uint8_t *out,
 	CK_ULONG *out_len);
 /* Adds the value to *key (class and type already in it). Every bad blob: CKR_WRAPPED_KEY_INVALID. */
 CK_RV mech_unwrap(const CK_MECHANISM *m, struct object *unwrapping, const uint8_t *in, size_t in_len,
 	struct attrs *key);
+/* Adds the value; its length is CKA_VALUE_LEN, or what the key type and mechanism leave no choice about. */
 CK_RV mech_derive(const CK_MECHANISM *m, struct object *base, struct attrs *key);
 
 #endif

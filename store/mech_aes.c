@@ -1,5 +1,5 @@
 /*
- * AES in the modes that stream: ECB, CBC, CBC with padding, CTR (PKCS#11 3.1 6.10, 6.11)
+ * AES in the modes that stream: ECB, CBC, CBC with padding, CTR, OFB, CFB (PKCS#11 3.1 6.10, 6.11)
  *
  * A mode is a row in `modes`. The ciphers of all modes, GCM and key wrap included, are fetched here.
  */
@@ -24,6 +24,9 @@ static const struct mode {
 	[AES_CBC] = {"CBC", 16, true},
 	[AES_CBC_PAD] = {"CBC", 16, false},
 	[AES_CTR] = {"CTR", 0, false},
+	[AES_OFB] = {"OFB", 16, false},
+	[AES_CFB8] = {"CFB8", 16, false},
+	[AES_CFB128] = {"CFB", 16, false},
 	[AES_GCM] = {"GCM", 0, false},
 	[AES_KW] = {"WRAP", 0, false},
 	[AES_KW_PKCS7] = {"WRAP", 0, false},

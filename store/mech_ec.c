@@ -108,9 +108,11 @@ ecdsa_verify(struct op *op, const uint8_t *in, size_t n, const uint8_t *sig, siz
 
 	if (n == 0)
 		return why(CKR_DATA_LEN_RANGE, "ECDSA verifies a hash, not nothing");
-	if (sig_len != op->size)
+	/* PKCS#11 3.1 6.3.1: a signature to verify may be shorter, of two halves of the same length;
+	 * SunPKCS11 cuts leading zeroes, which every fourth one of P-521 has. */
+	if (sig_len == 0 || sig_len > op->size || sig_len % 2 != 0)
 		return CKR_SIGNATURE_LEN_RANGE;
-	len = der_pair_put(der, sig, op->size / 2);
+	len = der_pair_put(der, sig, sig_len / 2);
 	ok = EVP_PKEY_verify(op->pctx, der, len, in, n);
 	ERR_clear_error();
 	return ok == 1 ? CKR_OK : CKR_SIGNATURE_INVALID;

@@ -114,7 +114,7 @@ struct mech_family {
 		struct attrs *key);
 };
 
-extern const struct mech_family family_digest, family_hmac, family_secret, family_rsa_key, family_rsa,
+extern const struct mech_family family_digest, family_mac, family_secret, family_rsa_key, family_rsa,
 	family_ec_key, family_ecdsa, family_eddsa, family_ecdh, family_aes, family_gcm, family_aes_wrap;
 
 CK_RV ec_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *pub, struct attrs *priv,

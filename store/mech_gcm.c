@@ -10,7 +10,7 @@
 #include "mech_aes.h"
 #include "why.h"
 
-#define IV_MAX 256
+#define IV_MAX 128 /* as long as OpenSSL takes them */
 #define TAG_MIN_BITS 32
 
 static CK_RV
@@ -19,7 +19,7 @@ check_params(const CK_GCM_PARAMS *p)
 	if (p == NULL)
 		return mech_bad_param("CK_GCM_PARAMS is missing");
 	if (p->pIv == NULL || p->ulIvLen < 1 || p->ulIvLen > IV_MAX)
-		return mech_bad_param("the IV of GCM has 1 to 256 bytes");
+		return mech_bad_param("the IV of GCM has 1 to 128 bytes");
 	if (p->ulTagBits < TAG_MIN_BITS || p->ulTagBits > 128 || p->ulTagBits % 8 != 0)
 		return mech_bad_param("the tag of GCM has 32 to 128 bits");
 	if ((p->pAAD == NULL && p->ulAADLen > 0) || p->ulAADLen > INT_MAX)

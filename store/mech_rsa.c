@@ -20,18 +20,26 @@ static const int paddings[] = {
 	[RSA_OAEP] = RSA_PKCS1_OAEP_PADDING,
 };
 
-static int
-init_for_kind(EVP_PKEY_CTX *ctx, enum op_kind kind)
+/* CKM_RSA_PKCS verifies by recovering: OpenSSL's verification takes an empty message for a failure. */
+static bool
+recovers(const struct op *op)
 {
-	switch (kind) {
+	return op->kind == OP_VERIFY_RECOVER ||
+		(op->kind == OP_VERIFY && op->mech->variant == RSA_PKCS1 && op->mech->digest == NULL);
+}
+
+static int
+init_for_kind(EVP_PKEY_CTX *ctx, const struct op *op)
+{
+	if (recovers(op))
+		return EVP_PKEY_verify_recover_init(ctx);
+	switch (op->kind) {
 	case OP_ENCRYPT:
 		return EVP_PKEY_encrypt_init(ctx);
 	case OP_DECRYPT:
 		return EVP_PKEY_decrypt_init(ctx);
 	case OP_VERIFY:
 		return EVP_PKEY_verify_init(ctx);
-	case OP_VERIFY_RECOVER:
-		return EVP_PKEY_verify_recover_init(ctx);
 	default:
 		return EVP_PKEY_sign_init(ctx);
 	}
@@ -45,7 +53,7 @@ make_context(struct op *op)
 	int padding = raw ? RSA_NO_PADDING : paddings[op->mech->variant];
 
 	if ((op->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, op->key->pkey, NULL)) == NULL ||
-		init_for_kind(op->pctx, op->kind) != 1 ||
+		init_for_kind(op->pctx, op) != 1 ||
 		EVP_PKEY_CTX_set_rsa_padding(op->pctx, padding) != 1 ||
 		(op->mech->digest != NULL &&
 			EVP_PKEY_CTX_set_signature_md(op->pctx, hash_md(op->hash)) != 1))
@@ -254,6 +262,23 @@ rsa_whole(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_
 }
 
 static CK_RV
+verify_recovered(struct op *op, const uint8_t *in, size_t n, const uint8_t *sig)
+{
+	uint8_t *found;
+	size_t len = op->size;
+	CK_RV rv = CKR_SIGNATURE_INVALID;
+
+	if ((found = secret_alloc(op->size)) == NULL)
+		return CKR_HOST_MEMORY;
+	if (EVP_PKEY_verify_recover(op->pctx, found, &len, sig, op->size) == 1 && len == n &&
+		(n == 0 || equal_ct(found, in, n)))
+		rv = CKR_OK;
+	ERR_clear_error();
+	secret_free(found);
+	return rv;
+}
+
+static CK_RV
 rsa_verify(struct op *op, const uint8_t *in, size_t n, const uint8_t *sig, size_t sig_len)
 {
 	uint8_t *padded = NULL;
@@ -264,14 +289,14 @@ rsa_verify(struct op *op, const uint8_t *in, size_t n, const uint8_t *sig, size_
 		return why(CKR_DATA_LEN_RANGE, "PSS verifies a hash of %zu bytes, not %zu", op->hash->size, n);
 	if (sig_len != op->size)
 		return CKR_SIGNATURE_LEN_RANGE;
+	if (recovers(op))
+		return verify_recovered(op, in, n, sig);
 	if (op->mech->variant == RSA_RAW) {
 		if ((rv = pad_left(op, in, n, &padded)) != CKR_OK)
 			return rv;
 		in = padded;
 		n = op->size;
 	}
-	if (in == NULL)
-		in = (const uint8_t *)"";
 	ok = EVP_PKEY_verify(op->pctx, sig, sig_len, in, n);
 	secret_free(padded);
 	ERR_clear_error();

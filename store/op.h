@@ -55,5 +55,7 @@ CK_RV op_restore(struct op **op, const uint8_t *in, size_t in_len);
 bool op_needs_context_login(const struct op *op);
 
 CK_RV random_bytes(uint8_t *out, size_t len);
+/* C_SeedRandom: mixed in, counted as no entropy. */
+CK_RV random_seed(const uint8_t *seed, size_t len);
 
 #endif

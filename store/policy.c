@@ -105,7 +105,6 @@ rules_use(const struct object *key, CK_MECHANISM_TYPE mech, CK_FLAGS flag)
 static const CK_MECHANISM_TYPE wraps_sensitive[] = {
 	CKM_AES_KEY_WRAP,
 	CKM_AES_KEY_WRAP_PAD,
-	CKM_AES_KEY_WRAP_PKCS7,
 	CKM_AES_KEY_WRAP_KWP,
 	CKM_RSA_PKCS_OAEP,
 };

@@ -203,11 +203,12 @@ set_default(struct attrs *a, const struct rule *row, bool named_usage)
 /* Usages that the template does not name: none of them if it grants any by name, because then the
  * application has said what the key is for (pkcs11-tool, GnuTLS). Those of the key type's row if it
  * grants none, because then it leaves the choice to the token (SunPKCS11's private EC template
- * is {CKA_TOKEN} and its secret keys come without any). */
+ * is {CKA_TOKEN} and its secret keys come without any), and always under the compat policy: programs
+ * that grew up with SoftHSM name one usage and count on another (the tests of Go's miekg/pkcs11 do). */
 static CK_RV
-fill_defaults(struct attrs *a, const struct rule_kind *k)
+fill_defaults(struct attrs *a, const struct rule_kind *k, bool compat)
 {
-	bool named_usage = rule_roles(a) != 0;
+	bool named_usage = !compat && rule_roles(a) != 0;
 	struct rule_walk w = {0};
 	const struct rule *row;
 	CK_RV rv;
@@ -240,7 +241,7 @@ rules_begin(struct attrs *out, const struct attrs *templ, const struct attrs *im
 	if (rv == CKR_OK)
 		rv = check_required(&a, &k, how);
 	if (rv == CKR_OK)
-		rv = fill_defaults(&a, &k);
+		rv = fill_defaults(&a, &k, who->compat);
 	if (rv == CKR_OK)
 		rv = check_together(&a);
 	if (rv == CKR_OK)

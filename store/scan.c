@@ -24,9 +24,8 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "<32 hex>.<version>" */
-static bool
-parse_name(const char *name, uint8_t uuid[UUID_LEN], uint64_t *version)
+bool
+object_name(const char *name, uint8_t uuid[UUID_LEN], uint64_t *version)
 {
 	char *end;
 
@@ -74,18 +73,19 @@ scan_file(void *arg, const char *name)
 			file_remove(&s->sub, name);
 		return CKR_OK;
 	}
-	if (!parse_name(name, uuid, &version))
+	if (!object_name(name, uuid, &version))
 		return CKR_OK; /* not ours to touch; `tokenfs check` names it */
 	e = live_find(s->live, uuid);
 	if (e != NULL && e->version == version) {
 		e->present = true;
 		return CKR_OK;
 	}
-	/* A version above the live one was never committed, and its name will be needed. */
+	/* A version above the live one was never committed, and its name will be needed. Else the time counts from
+	 * when the file came here (ctime): a restore keeps older times of modification. */
 	if (e != NULL && version > e->version)
 		queue_retired(s->t, uuid, version, 0);
 	else if (fstatat(s->sub.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		queue_retired(s->t, uuid, version, st.st_mtime);
+		queue_retired(s->t, uuid, version, st.st_ctime);
 	return CKR_OK;
 }
 
@@ -127,6 +127,7 @@ scan_objects(struct token *t, struct live *live, struct scan_result *r)
 		if (e->present)
 			continue;
 		if (r->missing++ == 0 || e->epoch < r->first_missing) {
+			r->entry = *e;
 			object_path(dir, name, e->uuid, e->version);
 			snprintf(r->example, sizeof(r->example), "objects/%s/%s", dir, name);
 			r->first_missing = e->epoch;

@@ -74,27 +74,19 @@ out:
 static CK_RV
 pad_plain(const struct attrs *attrs, uint8_t **plain, size_t *len)
 {
-	CK_RV rv;
+	size_t used = 4 + attrs_encoded_size(attrs);
 	struct buf b;
 
-	buf_init(&b, SEAL_MAX_PLAIN);
-	buf_put_u32(&b, 0);
-	attrs_encode(&b, attrs);
-	buf_poke_u32(&b, 0, (uint32_t)(b.len - 4));
-	*len = (b.len + SEAL_BUCKET - 1) / SEAL_BUCKET * SEAL_BUCKET;
-	if (buf_failed(&b) || *len > SEAL_MAX_PLAIN) {
-		rv = why(CKR_DEVICE_MEMORY, "an object may not exceed %u bytes", SEAL_MAX_PLAIN);
-		goto out;
-	}
-	rv = CKR_HOST_MEMORY;
+	*len = (used + SEAL_BUCKET - 1) / SEAL_BUCKET * SEAL_BUCKET;
+	if (*len > SEAL_MAX_PLAIN)
+		return why(CKR_DEVICE_MEMORY, "an object may not exceed %u bytes", SEAL_MAX_PLAIN);
 	*plain = secret_alloc(*len);
 	if (*plain == NULL)
-		goto out;
-	memcpy(*plain, b.data, b.len);
-	rv = CKR_OK;
-out:
-	buf_free(&b);
-	return rv;
+		return CKR_HOST_MEMORY;
+	buf_init_fixed(&b, *plain, *len);
+	buf_put_u32(&b, (uint32_t)(used - 4));
+	attrs_encode(&b, attrs);
+	return buf_failed(&b) || b.len != used ? CKR_GENERAL_ERROR : CKR_OK;
 }
 
 CK_RV

@@ -1,6 +1,7 @@
 /*
  * Objects to sealed files below objects/ and back, by their entry in the live table.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,12 @@ sealing_key(struct token *t, bool private, uint8_t key[KEY_LEN])
 	return rv;
 }
 
+static CK_RV
+being_changed(void)
+{
+	return why(CKR_OBJECT_HANDLE_INVALID, "the object is being changed by somebody else");
+}
+
 CK_RV
 sealed_write(struct token *t, struct object *o, struct live_entry *e)
 {
@@ -65,7 +72,12 @@ sealed_write(struct token *t, struct object *o, struct live_entry *e)
 		return rv;
 	buf_init(&file, SEAL_MAX_FILE);
 	seal_id(&id, t, o->uuid, o->version, o->private);
-	rv = seal_object(&file, key, &id, &o->attrs);
+	object_path(dir, name, o->uuid, o->version);
+	rv = dir_open_at(&sub, &t->objects, dir, true);
+	if (rv == CKR_OK && faccessat(sub.fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		rv = being_changed();
+	if (rv == CKR_OK)
+		rv = seal_object(&file, key, &id, &o->attrs);
 	if (rv != CKR_OK)
 		goto out;
 	memset(e, 0, sizeof(*e));
@@ -76,12 +88,9 @@ sealed_write(struct token *t, struct object *o, struct live_entry *e)
 	rv = kdf_sha256(e->hash, file.data, file.len);
 	if (rv != CKR_OK)
 		goto out;
-	object_path(dir, name, o->uuid, o->version);
-	rv = dir_open_at(&sub, &t->objects, dir, true);
-	if (rv == CKR_OK)
-		rv = file_write_new(&sub, name, file.data, file.len);
+	rv = file_write_new(&sub, name, file.data, file.len);
 	if (rv == CKR_FUNCTION_REJECTED)
-		rv = why(CKR_OBJECT_HANDLE_INVALID, "the object is being changed by somebody else");
+		rv = being_changed();
 	if (rv == CKR_OK) {
 		rv = dir_sync(&sub);
 		if (rv != CKR_OK)

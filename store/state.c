@@ -182,7 +182,7 @@ state_epoch_set(struct state *st, const char serial[SERIAL_LEN], const struct st
 
 /* ---- PIN counters ---- */
 
-/* docs/FORMAT.md, State: "tokenfs pin tries 1" || serial || u64 role || u32 tries */
+/* HMAC of "tokenfs pin tries 1" || serial || u64 role || u32 tries */
 static CK_RV
 tries_mac(const struct state *st, const char serial[SERIAL_LEN], CK_USER_TYPE role, uint32_t tries,
 	uint8_t mac[MAC_LEN])
@@ -259,7 +259,7 @@ state_forget(struct state *st, const char serial[SERIAL_LEN])
 
 /* ---- audit ---- */
 
-/* docs/FORMAT.md, State: previous MAC || u64 seq || u64 time || serial, what, who, object as u32 length and
+/* HMAC of previous MAC || u64 seq || u64 time || serial, what, who, object as u32 length and
  * bytes || u64 rv */
 static CK_RV
 audit_mac(const struct state *st, const uint8_t previous[MAC_LEN], const struct audit_event *e,
@@ -278,7 +278,7 @@ audit_mac(const struct state *st, const uint8_t previous[MAC_LEN], const struct 
 	return mac_end(st, &b, mac);
 }
 
-/* Seals the number and MAC of the last row: "tokenfs audit head 1" || u64 seq || MAC */
+/* Seals number and MAC of the last row: HMAC of "tokenfs audit head 1" || u64 seq || MAC */
 static CK_RV
 audit_head_mac(const struct state *st, uint64_t seq, const uint8_t last[MAC_LEN], uint8_t mac[MAC_LEN])
 {

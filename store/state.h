@@ -81,6 +81,9 @@ struct index_change {
 };
 CK_RV state_index_apply(struct state *st, const char serial[SERIAL_LEN], struct index_change *changes,
 	size_t n, const struct state_epoch *to);
+/* Counts up when the index was found damaged and begun anew while in use: it is empty then, and whoever relies on it
+ * fills it again before the position moves. */
+uint64_t state_index_losses(struct state *st);
 /* Throws away a token's rows and position (handles go on counting). */
 CK_RV state_index_clear(struct state *st, const char serial[SERIAL_LEN]);
 /* Rows that hold *all* given terms; n_terms == 0: all rows. The two term arrays are the same

@@ -14,6 +14,7 @@
 #include "why.h"
 
 #define HANDLE_LIMIT (1u << 30)
+#define HANDLES_APART 24 /* bits */
 /* Up to so many objects are asked for one by one. */
 #define FEW 32u
 
@@ -35,6 +36,7 @@ enum {
 	TERM_CLEAR,
 	TERM_LIST,
 	TERM_HAS,
+	HANDLES_FROM,
 	N_STATEMENTS
 };
 
@@ -61,6 +63,7 @@ static const char *const statements[N_STATEMENTS] = {
 	[TERM_LIST] = "SELECT object FROM term WHERE token = ? AND blind = ? "
 		      "ORDER BY object LIMIT ?",
 	[TERM_HAS] = "SELECT 1 FROM term WHERE token = ? AND blind = ? AND object = ?",
+	[HANDLES_FROM] = "INSERT INTO sqlite_sequence (name, seq) VALUES ('object', ?)",
 };
 
 const struct db_layout state_index_layout = {
@@ -87,11 +90,26 @@ index_lock(struct state *st)
 	db_lock(st->index);
 }
 
+/* An index that was begun anew counts its handles from far above those that may still be in use. */
 static void
 index_unlock(struct state *st)
 {
-	if (db_unlock(st->index))
-		st->n_tokens = 0;
+	uint64_t losses;
+
+	if (!db_unlock(st->index))
+		return;
+	losses = atomic_fetch_add(&st->losses, 1) + 1;
+	db_lock(st->index);
+	st->n_tokens = 0;
+	if (db_run(st->index, HANDLES_FROM, "i", (int64_t)(losses << HANDLES_APART)) != CKR_OK)
+		why_log(WHY_WARNING, "%s", why_text());
+	db_unlock(st->index);
+}
+
+uint64_t
+state_index_losses(struct state *st)
+{
+	return atomic_load(&st->losses);
 }
 
 /* ---- tokens ---- */

@@ -6,6 +6,8 @@
 #ifndef TOKENFS_STATE_INNER_H
 #define TOKENFS_STATE_INNER_H
 
+#include <stdatomic.h>
+
 #include "db.h"
 #include "secret.h"
 #include "state.h"
@@ -24,6 +26,7 @@ struct state {
 	struct db *index; /* index.db */
 	struct secret mac_key;
 	bool read_only;
+	atomic_uint_least64_t losses; /* how often the index was begun anew under us */
 	struct index_token *tokens;
 	size_t n_tokens;
 };

@@ -102,14 +102,18 @@ CK_SLOT_ID token_slot(const struct token *t);
 CK_RV token_init(struct vault *v, CK_SLOT_ID slot, const uint8_t *so_pin, size_t len, const uint8_t label[LABEL_LEN]);
 CK_RV token_delete(struct vault *v, CK_SLOT_ID slot, const uint8_t *so_pin, size_t len);
 
-/* Verifies a PIN and takes one hold on the token's key; every success is paired with one token_logout.
+/* Verifies a PIN and takes one hold on the token's key; every success is paired with one token_logout. *hold names the
+ * key that came into memory: whoever remembers a login remembers it, too, and asks token_held before relying on it,
+ * since a reload may have brought another key, or another token into the slot.
  * CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_USER_PIN_NOT_INITIALIZED. May take 0.3 s (scrypt): a job. */
-CK_RV token_login(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len);
-/* One more hold for a user who has unlocked already (C_Login with a NULL PIN). CKR_USER_NOT_LOGGED_IN
- * if the key is not in memory. */
-CK_RV token_hold(struct token *t);
-/* Gives one hold back; at the last one, keys, cached private objects and index key are wiped. */
-void token_logout(struct token *t);
+CK_RV token_login(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len, uint64_t *hold);
+/* One more hold for a user who has unlocked already (C_Login with a NULL PIN); CKR_USER_NOT_LOGGED_IN unless the key that
+ * `of` names is still in memory. */
+CK_RV token_hold(struct token *t, uint64_t of);
+/* Is the key that this hold was given for still in memory? Cheap; takes no lock that is held for long. */
+bool token_held(struct token *t, uint64_t hold);
+/* Gives one hold back, if it still counts; at the last one, keys, cached private objects and index key are wiped. */
+void token_logout(struct token *t, uint64_t hold);
 /* Checks a PIN without holding (CKU_CONTEXT_SPECIFIC, C_SetPIN's old PIN). */
 CK_RV token_verify(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len);
 /* The SO is logged in (hold taken): sets the user PIN, clears its counter; objects stay. CKR_PIN_LEN_RANGE. */
@@ -158,7 +162,8 @@ struct check_report {
 };
 /* Verifies every header, log and object without writing anything and without taking the lock. pin may be
  * NULL: private objects are verified by hash alone. bad(file, reason) once per problem; progress(done, total
- * objects) now and then; note(text) for what is no problem (a cut tail). state may be absent. */
+ * objects) now and then; note(text) for what is no problem (a cut tail). state may be absent.
+ * CKR_PIN_INCORRECT after everything else was verified if a PIN was wrong. */
 struct check_hooks {
 	void (*bad)(void *arg, const char *file, const char *reason);
 	void (*note)(void *arg, const char *text);

@@ -296,6 +296,17 @@ settle_slot(struct vault *v, struct token *t)
 		t->slot);
 }
 
+static bool
+token_is(struct token *t, enum token_state state)
+{
+	bool is;
+
+	lock_take(&t->lock);
+	is = t->state == state;
+	lock_give(&t->lock);
+	return is;
+}
+
 static CK_RV
 meet(void *arg, const char *name)
 {
@@ -311,7 +322,7 @@ meet(void *arg, const char *name)
 	if (!is_serial(name))
 		return CKR_OK;
 	if (t != NULL) {
-		if (t->state == TOKEN_DAMAGED || !token_in_place(t))
+		if (token_is(t, TOKEN_DAMAGED) || !token_in_place(t))
 			token_reload(t);
 		return CKR_OK;
 	}
@@ -346,6 +357,22 @@ vault_reload(struct vault *v)
 	return rv;
 }
 
+/* What is retired and has had its time goes. */
+static void
+sweep(struct token *t)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	if (!token_is(t, TOKEN_OK) || t->cut)
+		return;
+	pthread_rwlock_rdlock(&t->files);
+	retired_sweep(t, now);
+	pthread_rwlock_unlock(&t->files);
+	lock_take(&t->commit);
+	journal_sweep(&t->log, now - (int64_t)t->vault->cfg.retire_grace);
+	lock_give(&t->commit);
+}
+
 void
 vault_tick(struct vault *v)
 {
@@ -357,15 +384,10 @@ vault_tick(struct vault *v)
 	changed = fstat(v->dir.fd, &st) == 0 &&
 		(st.st_mtim.tv_sec != v->seen.st_mtim.tv_sec || st.st_mtim.tv_nsec != v->seen.st_mtim.tv_nsec);
 	for (t = v->tokens; t != NULL; t = t->next) {
-		changed = changed || !token_in_place(t);
-		if (!v->cfg.read_only && t->state == TOKEN_OK) {
-			int64_t now = (int64_t)time(NULL);
-
-			pthread_rwlock_rdlock(&t->files);
-			retired_sweep(t, now);
-			pthread_rwlock_unlock(&t->files);
-			journal_sweep(&t->log, now - (int64_t)v->cfg.retire_grace);
-		}
+		if (!token_in_place(t))
+			changed = true; /* and nothing may be removed from what was put there */
+		else if (!v->cfg.read_only)
+			sweep(t);
 	}
 	lock_give(&v->lock);
 	if (changed && vault_reload(v) != CKR_OK)
@@ -379,23 +401,22 @@ token_reload(struct token *t)
 	bool keep;
 
 	why_log(WHY_NOTICE, "token %s: the vault's files changed, reading them again", t->serial);
+	lock_take(&t->login);
 	lock_take(&t->commit);
 	lock_take(&t->sync);
-	while (t->syncing || t->published < t->appended.epoch) {
-		if (t->state == TOKEN_DAMAGED)
-			break;
-		lock_wait(&t->sync, &t->synced_cond);
-	}
+	token_settle(t);
 	pthread_rwlock_wrlock(&t->files);
 	memcpy(key_id, t->header.key_id, sizeof(key_id));
 	token_unload(t);
 	token_load(t);
 	pthread_rwlock_unlock(&t->files);
 	keep = t->state != TOKEN_DAMAGED && memcmp(key_id, t->header.key_id, sizeof(key_id)) == 0;
+	pthread_cond_broadcast(&t->synced_cond);
 	lock_give(&t->sync);
 	lock_give(&t->commit);
 	if (!keep)
-		token_key_drop(t);
+		token_key_wiped(t);
+	lock_give(&t->login);
 	atomic_fetch_add(&t->vault->generation, 1);
 	return CKR_OK;
 }
@@ -404,17 +425,20 @@ CK_RV
 header_install(struct token *t, const struct header *h, const uint8_t key[KEY_LEN])
 {
 	struct header next = *h;
-	CK_RV rv = header_write(&next, &t->dir, &t->mac, key);
 	struct stat st;
+	CK_RV rv;
 
-	if (rv != CKR_OK)
-		return rv;
+	lock_take(&t->commit); /* whoever compares with the disk waits */
+	rv = header_write(&next, &t->dir, &t->mac, key);
 	lock_take(&t->lock);
-	t->header = next;
-	if (fstatat(t->dir.fd, HEADER_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		t->head_stat = st;
-	rv = remember_seen(t);
+	if (rv == CKR_OK) {
+		t->header = next;
+		if (fstatat(t->dir.fd, HEADER_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			t->head_stat = st;
+		rv = remember_header(t);
+	}
 	lock_give(&t->lock);
+	lock_give(&t->commit);
 	return rv;
 }
 

@@ -74,6 +74,15 @@ write_vault_file(const struct dir *dir, const char *print)
 	return rv == CKR_OK ? dir_sync(dir) : rv;
 }
 
+/* Is `path` the vault itself or below it? Then a backup of the vault would hold it. */
+static bool
+inside_vault(const struct vault_config *cfg, const char *path)
+{
+	size_t n = strlen(cfg->vault);
+
+	return path != NULL && strncmp(path, cfg->vault, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
 CK_RV
 vault_init(const struct vault_config *cfg, bool without_key_file)
 {
@@ -84,6 +93,9 @@ vault_init(const struct vault_config *cfg, bool without_key_file)
 	size_t n = 0;
 	CK_RV rv;
 
+	if (inside_vault(cfg, cfg->state) || (!without_key_file && inside_vault(cfg, cfg->key_file)))
+		return why(CKR_FUNCTION_REJECTED, "state and key_file must not lie inside the vault %s: backups of "
+			"it would hold them", cfg->vault);
 	if (!without_key_file && lstat(cfg->key_file, &st) == 0)
 		return why(CKR_FUNCTION_REJECTED, "%s exists: it may be the key of another vault; give another "
 			"key_file, or move it away", cfg->key_file);
@@ -104,8 +116,12 @@ vault_init(const struct vault_config *cfg, bool without_key_file)
 		if (rv == CKR_OK)
 			rv = file_write_path(cfg->key_file, key, sizeof(key));
 	}
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
 		rv = write_vault_file(&dir, print);
+		/* It is the key of nothing, and would be in the way of the next try. */
+		if (rv != CKR_OK && !without_key_file)
+			unlink(cfg->key_file);
+	}
 	dir_close(&dir);
 	wipe(key, sizeof(key));
 	return rv;
@@ -169,7 +185,7 @@ read_key_file(const char *path, uint8_t key[KEY_LEN], const char *print)
 
 	if (rv == CKR_OBJECT_HANDLE_INVALID)
 		return why(CKR_DEVICE_ERROR,
-			"the key file %s is missing; bring it back with: tokenfs vault-key import", path);
+			"the key file %s is missing; bring it back with: tokenfs vault-key import FILE", path);
 	if (rv != CKR_OK)
 		return rv;
 	if (len == KEY_LEN)

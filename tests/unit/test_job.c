@@ -146,6 +146,57 @@ test_heavy_work_leaves_a_thread(void)
 }
 
 static void
+test_lane_runs_one_job_and_leaves_the_threads(void)
+{
+	struct jobs *pool = jobs_start(3, gone);
+	struct work lane[6], other, elsewhere;
+
+	for (int i = 0; i < 6; i++) {
+		init(&lane[i], pool, false);
+		lane[i].job.lane_of = pool;
+		lane[i].job.lane = 7;
+		jobs_add(pool, &lane[i].job, &lane[i]);
+	}
+	init(&other, pool, false);
+	other.job.lane_of = pool;
+	other.job.lane = 8;
+	init(&elsewhere, pool, false);
+	atomic_store(&other.go, true);
+	atomic_store(&elsewhere.go, true);
+	jobs_add(pool, &other.job, &other);
+	jobs_add(pool, &elsewhere.job, &elsewhere);
+	CHECK(await(&other.ended) && await(&elsewhere.ended));
+	CHECK(await(&lane[0].began) && !atomic_load(&lane[1].began));
+	for (int i = 0; i < 6; i++) {
+		CHECK(await(&lane[i].began));
+		CHECK(i == 5 || !atomic_load(&lane[i + 1].began));
+		atomic_store(&lane[i].go, true);
+		CHECK(await(&lane[i].ended));
+	}
+	jobs_stop(pool);
+}
+
+static void
+test_patient_waiter_is_answered_with_the_result(void)
+{
+	struct jobs *pool = jobs_start(2, gone);
+	struct work w;
+	int waiter;
+
+	init(&w, pool, false);
+	w.job.patient = true;
+	gone_now = true;
+	CHECK(jobs_add(pool, &w.job, &waiter) == JOB_WAITING);
+	gone_now = false;
+	CHECK(await(&w.began));
+	CHECK(!jobs_detach(pool, &waiter));
+	atomic_store(&w.go, true);
+	CHECK(await(&w.ended));
+	CHECK(w.answered == &waiter);
+	jobs_stop(pool);
+}
+
+static void
 test_stop_runs_what_is_queued(void)
 {
 	struct jobs *pool = jobs_start(2, gone);
@@ -153,6 +204,7 @@ test_stop_runs_what_is_queued(void)
 
 	for (int i = 0; i < 20; i++) {
 		init(&w[i], pool, i % 2 == 0);
+		w[i].job.lane_of = i % 3 == 0 ? pool : NULL;
 		atomic_store(&w[i].go, true);
 		jobs_add(pool, &w[i].job, &w[i]);
 	}
@@ -203,6 +255,8 @@ main(void)
 	test_interrupted_waiter_detaches_and_another_attaches();
 	test_interrupt_before_start_lets_the_work_go_on();
 	test_heavy_work_leaves_a_thread();
+	test_lane_runs_one_job_and_leaves_the_threads();
+	test_patient_waiter_is_answered_with_the_result();
 	test_stop_runs_what_is_queued();
 	test_interrupt_races_with_the_end();
 	return unit_done("test_job");

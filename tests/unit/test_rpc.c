@@ -4,120 +4,17 @@
 #include <openssl/hmac.h>
 #include <pthread.h>
 
-#include "peer.h"
+#include "rpc_help.h"
 #include "../../fs/unlock.h"
-#include "unit.h"
 
-#define SO_PIN "so-pin-1"
-#define PIN    "user-pin-1"
-
-static const CK_FLAGS RO = CKF_SERIAL_SESSION, RW = CKF_SERIAL_SESSION | CKF_RW_SESSION;
-static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-static CK_OBJECT_CLASS secret_class = CKO_SECRET_KEY, data_class = CKO_DATA;
-static CK_KEY_TYPE generic = CKK_GENERIC_SECRET, aes = CKK_AES;
-static const uint8_t key_bytes[32] = "0123456789abcdef0123456789ABCDE";
-
-/* ---- words ---- */
-
-static CK_RV
-open_session(struct peer *p, CK_SLOT_ID slot, CK_FLAGS flags, CK_ULONG *h)
+static bool
+unlocked(struct daemon *d, uid_t uid)
 {
-	CK_RV rv = ask(p, WIRE_OPEN_SESSION, "uu", slot, flags);
+	struct token *t = NULL;
+	bool is = token_get(d->vault, 0, &t) == CKR_OK && unlock_active(d, t, uid, NULL);
 
-	*h = rv == CKR_OK ? got(p) : 0;
-	return rv;
-}
-
-static CK_RV
-login(struct peer *p, CK_ULONG s, CK_USER_TYPE user, const char *pin)
-{
-	return ask(p, WIRE_LOGIN, "uub", s, user, pin, pin ? strlen(pin) : (size_t)0);
-}
-
-static CK_RV
-init_token(struct peer *p, CK_SLOT_ID slot, const char *so_pin, const char *label)
-{
-	char padded[32];
-
-	memset(padded, ' ', sizeof(padded));
-	memcpy(padded, label, strlen(label));
-	return ask(p, WIRE_INIT_TOKEN, "ubb", slot, so_pin, strlen(so_pin), padded, sizeof(padded));
-}
-
-static CK_FLAGS
-token_flags(struct peer *p, CK_SLOT_ID slot)
-{
-	const uint8_t *text;
-	size_t len;
-
-	if (ask(p, WIRE_GET_TOKEN_INFO, "u", slot) != CKR_OK)
-		return 0;
-	for (int i = 0; i < 4; i++)
-		codec_get_bytes(&p->answer, &text, &len);
-	return got(p);
-}
-
-/* A generic secret or AES key of known bytes. */
-static CK_RV
-create_key(struct peer *p, CK_ULONG s, CK_KEY_TYPE *type, CK_BBOOL *token, CK_BBOOL *private,
-	const char *label, CK_ULONG *h)
-{
-	CK_ULONG len = *type == CKK_AES ? 16 : 32;
-	CK_ATTRIBUTE templ[] = {
-		{CKA_CLASS, &secret_class, sizeof(secret_class)},
-		{CKA_KEY_TYPE, type, sizeof(*type)},
-		{CKA_TOKEN, token, 1},
-		{CKA_PRIVATE, private, 1},
-		{CKA_LABEL, (void *)label, strlen(label)},
-		{*type == CKK_AES ? CKA_ENCRYPT : CKA_SIGN, &yes, 1},
-		{*type == CKK_AES ? CKA_DECRYPT : CKA_VERIFY, &yes, 1},
-		{CKA_VALUE, (void *)key_bytes, len},
-	};
-	CK_RV rv = ask(p, WIRE_CREATE_OBJECT, "ua", s, templ, sizeof(templ) / sizeof(templ[0]));
-
-	*h = rv == CKR_OK ? got(p) : 0;
-	return rv;
-}
-
-static CK_RV
-create_data(struct peer *p, CK_ULONG s, CK_BBOOL *token, CK_BBOOL *private, const char *label, CK_ULONG *h)
-{
-	CK_ATTRIBUTE templ[] = {
-		{CKA_CLASS, &data_class, sizeof(data_class)},
-		{CKA_TOKEN, token, 1},
-		{CKA_PRIVATE, private, 1},
-		{CKA_LABEL, (void *)label, strlen(label)},
-		{CKA_VALUE, (void *)key_bytes, 32},
-	};
-	CK_RV rv = ask(p, WIRE_CREATE_OBJECT, "ua", s, templ, sizeof(templ) / sizeof(templ[0]));
-
-	*h = rv == CKR_OK ? got(p) : 0;
-	return rv;
-}
-
-/* How many objects of a label the session finds; -1 if the search fails. */
-static long
-count(struct peer *p, CK_ULONG s, const char *label)
-{
-	CK_ATTRIBUTE templ = {CKA_LABEL, (void *)label, strlen(label)};
-	CK_ULONG *v = NULL;
-	size_t n = 0;
-
-	if (ask(p, WIRE_FIND_OBJECTS_INIT, "ua", s, &templ, 1UL) != CKR_OK)
-		return -1;
-	if (ask(p, WIRE_FIND_OBJECTS, "uu", s, 100UL) != CKR_OK)
-		return -1;
-	codec_get_ulongs(&p->answer, &v, &n, 100);
-	free(v);
-	return ask(p, WIRE_FIND_OBJECTS_FINAL, "u", s) == CKR_OK ? (long)n : -1;
-}
-
-static CK_RV
-sign_init(struct peer *p, CK_ULONG s, CK_ULONG key)
-{
-	CK_MECHANISM m = {CKM_SHA256_HMAC, NULL, 0};
-
-	return ask(p, WIRE_SIGN_INIT, "umu", s, &m, key);
+	token_put(t);
+	return is;
 }
 
 /* ---- the gate ---- */
@@ -155,10 +52,10 @@ test_gate_answers_garbage_with_frames(struct daemon *d)
 		else
 			CHECK(peer_frame(&p, frame, 16) != CKR_FUNCTION_NOT_SUPPORTED);
 	}
-	CHECK(rpc_slow(zeros, 3) == false);
+	CHECK(rpc_cost(zeros, 3) == RPC_FAST);
 	h = (struct wire_header){.length = 16, .call = WIRE_LOGIN};
 	wire_put_header(frame, &h);
-	CHECK(rpc_slow(frame, 16));
+	CHECK(rpc_cost(frame, 16) == RPC_SLOW);
 	peer_close(&p);
 }
 
@@ -189,7 +86,8 @@ test_spare_slot_becomes_a_token(struct daemon *d)
 	CHECK(token_flags(&p, 0) & CKF_TOKEN_INITIALIZED);
 	CHECK((token_flags(&p, 0) & CKF_USER_PIN_INITIALIZED) == 0);
 	CHECK_RV(CKR_SESSION_PARALLEL_NOT_SUPPORTED, open_session(&p, 0, CKF_RW_SESSION, &s));
-	CHECK_RV(CKR_OK, open_session(&q, 0, RO, &t)); /* a token new to a running application */
+	CHECK_RV(
+		CKR_OK, open_session(&q, 0, RO, &t)); /* a token new to a running application */
 	CHECK_RV(CKR_SESSION_EXISTS, init_token(&p, 0, SO_PIN, "again"));
 	CHECK_RV(CKR_OK, ask(&q, WIRE_CLOSE_SESSION, "u", t));
 	CHECK_RV(CKR_SESSION_HANDLE_INVALID, ask(&q, WIRE_CLOSE_SESSION, "u", t));
@@ -240,11 +138,15 @@ test_login_rules(struct daemon *d)
 	CHECK_RV(CKR_OK, open_session(&q, 0, RW, &other));
 	CHECK_RV(CKR_OK, ask(&q, WIRE_GET_SESSION_INFO, "u", other));
 	CHECK(got(&q) == 0 && got(&q) == CKS_RW_PUBLIC_SESSION);
-	CHECK_RV(CKR_SESSION_READ_ONLY, ask(&p, WIRE_SET_PIN, "ubb", ro, PIN, strlen(PIN), "new-pin", (size_t)7));
-	CHECK_RV(CKR_PIN_INCORRECT, ask(&p, WIRE_SET_PIN, "ubb", rw, "bad pin", (size_t)7, "new-pin", (size_t)7));
-	CHECK_RV(CKR_OK, ask(&p, WIRE_SET_PIN, "ubb", rw, PIN, strlen(PIN), "new-pin", (size_t)7));
+	CHECK_RV(CKR_SESSION_READ_ONLY,
+		ask(&p, WIRE_SET_PIN, "ubb", ro, PIN, strlen(PIN), "new-pin", (size_t)7));
+	CHECK_RV(CKR_PIN_INCORRECT,
+		ask(&p, WIRE_SET_PIN, "ubb", rw, "bad pin", (size_t)7, "new-pin", (size_t)7));
+	CHECK_RV(CKR_OK,
+		ask(&p, WIRE_SET_PIN, "ubb", rw, PIN, strlen(PIN), "new-pin", (size_t)7));
 	CHECK_RV(CKR_OK, login(&q, other, CKU_USER, "new-pin"));
-	CHECK_RV(CKR_OK, ask(&q, WIRE_SET_PIN, "ubb", other, "new-pin", (size_t)7, PIN, strlen(PIN)));
+	CHECK_RV(CKR_OK,
+		ask(&q, WIRE_SET_PIN, "ubb", other, "new-pin", (size_t)7, PIN, strlen(PIN)));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_LOGOUT, "u", rw));
 	CHECK_RV(CKR_USER_NOT_LOGGED_IN, ask(&p, WIRE_LOGOUT, "u", rw));
 	/* the SO, who bears no read-only session */
@@ -297,10 +199,11 @@ test_unlock_serves_null_pin(struct daemon *d)
 	peer_open(&p, d);
 	CHECK_RV(CKR_OK, open_session(&p, 0, RW, &s));
 	CHECK_RV(CKR_USER_NOT_LOGGED_IN, ask(&p, WIRE_T_LOCK, "u", 0UL));
-	CHECK_RV(CKR_PIN_INCORRECT, ask(&p, WIRE_T_UNLOCK, "ubu", 0UL, "wrong", (size_t)5, 0UL));
-	CHECK(!unlock_active(d, 0, getuid()));
+	CHECK_RV(
+		CKR_PIN_INCORRECT, ask(&p, WIRE_T_UNLOCK, "ubu", 0UL, "wrong", (size_t)5, 0UL));
+	CHECK(!unlocked(d, getuid()));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_T_UNLOCK, "ubu", 0UL, PIN, strlen(PIN), 0UL));
-	CHECK(unlock_active(d, 0, getuid()) && !unlock_active(d, 0, getuid() + 1));
+	CHECK(unlocked(d, getuid()) && !unlocked(d, getuid() + 1));
 	CHECK(token_flags(&p, 0) & CKF_PROTECTED_AUTHENTICATION_PATH);
 	CHECK_RV(CKR_ARGUMENTS_BAD, login(&p, s, CKU_SO, NULL));
 	CHECK_RV(CKR_OK, login(&p, s, CKU_USER, NULL));
@@ -310,7 +213,7 @@ test_unlock_serves_null_pin(struct daemon *d)
 	CHECK_RV(CKR_ARGUMENTS_BAD, login(&p, s, CKU_USER, NULL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_T_UNLOCK, "ubu", 0UL, PIN, strlen(PIN), 1UL));
 	d->unlocks->until = 1; /* long ago */
-	CHECK(!unlock_active(d, 0, getuid()));
+	CHECK(!unlocked(d, getuid()));
 	unlock_expire(d);
 	CHECK(d->unlocks == NULL);
 	peer_close(&p);
@@ -337,11 +240,14 @@ test_objects_are_seen_by_whom_they_should(struct daemon *d)
 	CHECK_RV(CKR_OK, create_data(&p, a, &no, &yes, "own", &private_own));
 	CHECK_RV(CKR_OK, create_key(&p, a, &generic, &yes, &yes, "tk", &token_key));
 	CHECK(!(token_key & HANDLE_SESSION));
-	CHECK(count(&p, a, "own") == 2 && count(&p, b, "own") == 2 && count(&q, other, "own") == 0);
+	CHECK(count(&p, a, "own") == 2 && count(&p, b, "own") == 2 &&
+		count(&q, other, "own") == 0);
 	CHECK(count(&p, b, "tk") == 1 && count(&q, other, "tk") == 0);
-	CHECK_RV(CKR_OBJECT_HANDLE_INVALID, ask(&q, WIRE_GET_OBJECT_SIZE, "uu", other, token_key));
+	CHECK_RV(CKR_OBJECT_HANDLE_INVALID,
+		ask(&q, WIRE_GET_OBJECT_SIZE, "uu", other, token_key));
 	CHECK_RV(CKR_OBJECT_HANDLE_INVALID, ask(&q, WIRE_GET_OBJECT_SIZE, "uu", other, own));
-	CHECK_RV(CKR_OBJECT_HANDLE_INVALID, ask(&q, WIRE_DESTROY_OBJECT, "uu", other, token_key));
+	CHECK_RV(CKR_OBJECT_HANDLE_INVALID,
+		ask(&q, WIRE_DESTROY_OBJECT, "uu", other, token_key));
 	CHECK_RV(CKR_KEY_HANDLE_INVALID, sign_init(&q, other, token_key));
 	CHECK_RV(CKR_KEY_HANDLE_INVALID, sign_init(&p, a, own)); /* no key */
 	CHECK_RV(CKR_KEY_HANDLE_INVALID, sign_init(&p, a, ~0UL));
@@ -350,7 +256,8 @@ test_objects_are_seen_by_whom_they_should(struct daemon *d)
 	/* logout: private session objects are destroyed, private token objects hidden */
 	CHECK_RV(CKR_OK, ask(&p, WIRE_LOGOUT, "u", b));
 	CHECK(count(&p, a, "own") == 1 && count(&p, a, "tk") == 0);
-	CHECK_RV(CKR_OBJECT_HANDLE_INVALID, ask(&p, WIRE_GET_OBJECT_SIZE, "uu", a, private_own));
+	CHECK_RV(
+		CKR_OBJECT_HANDLE_INVALID, ask(&p, WIRE_GET_OBJECT_SIZE, "uu", a, private_own));
 	CHECK_RV(CKR_OBJECT_HANDLE_INVALID, ask(&p, WIRE_GET_OBJECT_SIZE, "uu", a, token_key));
 	CHECK_RV(CKR_OK, login(&p, a, CKU_USER, PIN));
 	CHECK(count(&p, a, "own") == 1 && count(&p, a, "tk") == 1);
@@ -371,7 +278,7 @@ test_copy_and_change(struct daemon *d)
 {
 	CK_ULONG s, o, copy, token_copy;
 	struct peer p;
-	CK_ATTRIBUTE name = {CKA_LABEL, (char []){"renamed"}, 7};
+	CK_ATTRIBUTE name = {CKA_LABEL, (char[]){"renamed"}, 7};
 	CK_ATTRIBUTE keep = {CKA_TOKEN, &yes, 1};
 
 	peer_open(&p, d);
@@ -412,7 +319,8 @@ test_attribute_query_answers_each_item(struct daemon *d)
 	peer_open(&p, d);
 	open_session(&p, 0, RW, &s);
 	CHECK_RV(CKR_OK, create_data(&p, s, &no, &no, "label", &o));
-	CHECK_RV(CKR_ATTRIBUTE_TYPE_INVALID, ask(&p, WIRE_GET_ATTRIBUTE_VALUE, "uuq", s, o, q, 6UL));
+	CHECK_RV(CKR_ATTRIBUTE_TYPE_INVALID,
+		ask(&p, WIRE_GET_ATTRIBUTE_VALUE, "uuq", s, o, q, 6UL));
 	codec_get_answers(&p.answer, q, 6);
 	CHECK(q[0].ulValueLen == 5 && memcmp(label, "label", 5) == 0);
 	CHECK(q[1].ulValueLen == sizeof(class) && class == CKO_DATA);
@@ -421,7 +329,8 @@ test_attribute_query_answers_each_item(struct daemon *d)
 	CHECK(q[4].ulValueLen == CK_UNAVAILABLE_INFORMATION);
 	CHECK(q[5].ulValueLen == 32 && memcmp(value, key_bytes, 32) == 0);
 	q[4].ulValueLen = sizeof(small);
-	CHECK_RV(CKR_BUFFER_TOO_SMALL, ask(&p, WIRE_GET_ATTRIBUTE_VALUE, "uuq", s, o, q + 4, 1UL));
+	CHECK_RV(CKR_BUFFER_TOO_SMALL,
+		ask(&p, WIRE_GET_ATTRIBUTE_VALUE, "uuq", s, o, q + 4, 1UL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_GET_ATTRIBUTE_VALUE, "uuq", s, o, q, 2UL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_GET_ATTRIBUTE_VALUE, "uuq", s, o, q, 0UL));
 	peer_close(&p);
@@ -433,7 +342,7 @@ test_search_is_a_snapshot(struct daemon *d)
 	CK_ULONG s, t, a, b, c, *v = NULL;
 	size_t n = 0;
 	struct peer p;
-	CK_ATTRIBUTE templ = {CKA_LABEL, (char []){"snap"}, 4};
+	CK_ATTRIBUTE templ = {CKA_LABEL, (char[]){"snap"}, 4};
 
 	peer_open(&p, d);
 	open_session(&p, 0, RW, &s);
@@ -463,14 +372,23 @@ test_search_is_a_snapshot(struct daemon *d)
 static void
 test_session_limit(struct daemon *d)
 {
-	struct peer p;
+	struct peer p, q, r;
 	CK_ULONG s;
 
 	peer_open(&p, d);
-	for (unsigned i = 0; i < d->conf->max_sessions; i++)
+	peer_open(&q, d);
+	peer_open(&r, d);
+	/* one application has half of them and leaves the others to the rest */
+	for (unsigned i = 0; i < d->conf->max_sessions / 2; i++)
 		CHECK_RV(CKR_OK, open_session(&p, 0, RO, &s));
 	CHECK_RV(CKR_SESSION_COUNT, open_session(&p, 0, RO, &s));
+	for (unsigned i = 0; i < d->conf->max_sessions / 2; i++)
+		CHECK_RV(CKR_OK, open_session(&q, 0, RO, &s));
+	CHECK_RV(CKR_SESSION_COUNT, open_session(&r, 0, RO, &s));
 	peer_close(&p);
+	CHECK_RV(CKR_OK, open_session(&r, 0, RO, &s));
+	peer_close(&q);
+	peer_close(&r);
 	CHECK(d->sessions == 0);
 }
 
@@ -490,19 +408,22 @@ test_sign_lengths_and_ends(struct daemon *d)
 	open_session(&p, 0, RW, &s);
 	CHECK_RV(CKR_OK, create_key(&p, s, &generic, &no, &no, "mac", &key));
 	HMAC(EVP_sha256(), key_bytes, 32, (const uint8_t *)"message", 7, want, &want_len);
-	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(&p, WIRE_SIGN, "ubo", s, "message", (size_t)7, 1, 64UL));
+	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED,
+		ask(&p, WIRE_SIGN, "ubo", s, "message", (size_t)7, 1, 64UL));
 	CHECK_RV(CKR_OK, sign_init(&p, s, key));
 	CHECK_RV(CKR_OPERATION_ACTIVE, sign_init(&p, s, key));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_SIGN, "ubo", s, "message", (size_t)7, 0, 0UL));
 	codec_get_output(&p.answer, &length, &sig, &len);
 	CHECK(length == 32 && sig == NULL);
-	CHECK_RV(CKR_BUFFER_TOO_SMALL, ask(&p, WIRE_SIGN, "ubo", s, "message", (size_t)7, 1, 31UL));
+	CHECK_RV(CKR_BUFFER_TOO_SMALL,
+		ask(&p, WIRE_SIGN, "ubo", s, "message", (size_t)7, 1, 31UL));
 	codec_get_output(&p.answer, &length, &sig, &len);
 	CHECK(length == 32 && sig == NULL);
 	CHECK_RV(CKR_OK, ask(&p, WIRE_SIGN, "ubo", s, "message", (size_t)7, 1, 1UL << 60));
 	codec_get_output(&p.answer, &length, &sig, &len);
 	CHECK(length == 32 && len == 32 && memcmp(sig, want, 32) == 0);
-	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(&p, WIRE_SIGN, "ubo", s, "message", (size_t)7, 1, 64UL));
+	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED,
+		ask(&p, WIRE_SIGN, "ubo", s, "message", (size_t)7, 1, 64UL));
 	/* in parts */
 	CHECK_RV(CKR_OK, sign_init(&p, s, key));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_SIGN_UPDATE, "ub", s, "mess", (size_t)4));
@@ -512,12 +433,17 @@ test_sign_lengths_and_ends(struct daemon *d)
 	CHECK(len == 32 && memcmp(sig, want, 32) == 0);
 	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(&p, WIRE_SIGN_FINAL, "uo", s, 1, 32UL));
 	/* verify: a wrong signature ends it as well */
-	CHECK_RV(CKR_OK, ask(&p, WIRE_VERIFY_INIT, "umu", s, &(CK_MECHANISM){CKM_SHA256_HMAC, NULL, 0}, key));
-	CHECK_RV(CKR_OK, ask(&p, WIRE_VERIFY, "ubb", s, "message", (size_t)7, want, (size_t)32));
+	CHECK_RV(CKR_OK, ask(&p, WIRE_VERIFY_INIT, "umu", s,
+				 &(CK_MECHANISM){CKM_SHA256_HMAC, NULL, 0}, key));
+	CHECK_RV(
+		CKR_OK, ask(&p, WIRE_VERIFY, "ubb", s, "message", (size_t)7, want, (size_t)32));
 	want[0] ^= 1;
-	CHECK_RV(CKR_OK, ask(&p, WIRE_VERIFY_INIT, "umu", s, &(CK_MECHANISM){CKM_SHA256_HMAC, NULL, 0}, key));
-	CHECK_RV(CKR_SIGNATURE_INVALID, ask(&p, WIRE_VERIFY, "ubb", s, "message", (size_t)7, want, (size_t)32));
-	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(&p, WIRE_VERIFY, "ubb", s, "m", (size_t)1, want, (size_t)32));
+	CHECK_RV(CKR_OK, ask(&p, WIRE_VERIFY_INIT, "umu", s,
+				 &(CK_MECHANISM){CKM_SHA256_HMAC, NULL, 0}, key));
+	CHECK_RV(CKR_SIGNATURE_INVALID,
+		ask(&p, WIRE_VERIFY, "ubb", s, "message", (size_t)7, want, (size_t)32));
+	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED,
+		ask(&p, WIRE_VERIFY, "ubb", s, "m", (size_t)1, want, (size_t)32));
 	peer_close(&p);
 }
 
@@ -558,20 +484,24 @@ test_digest_state_moves_between_sessions(struct daemon *d)
 	open_session(&p, 0, RO, &a);
 	open_session(&p, 0, RO, &b);
 	EVP_Digest("hello world", 11, want, NULL, EVP_sha256(), NULL);
-	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(&p, WIRE_GET_OPERATION_STATE, "uo", a, 0, 0UL));
+	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED,
+		ask(&p, WIRE_GET_OPERATION_STATE, "uo", a, 0, 0UL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_INIT, "um", a, &m));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_UPDATE, "ub", a, "hello ", (size_t)6));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_GET_OPERATION_STATE, "uo", a, 0, 0UL));
 	codec_get_output(&p.answer, &length, &out, &len);
 	CHECK(length > 0 && length <= sizeof(state) && out == NULL);
-	CHECK_RV(CKR_BUFFER_TOO_SMALL, ask(&p, WIRE_GET_OPERATION_STATE, "uo", a, 1, length - 1));
+	CHECK_RV(CKR_BUFFER_TOO_SMALL,
+		ask(&p, WIRE_GET_OPERATION_STATE, "uo", a, 1, length - 1));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_GET_OPERATION_STATE, "uo", a, 1, length));
 	codec_get_output(&p.answer, &length, &out, &len);
 	CHECK(len == length && len <= sizeof(state));
 	state_len = len <= sizeof(state) ? len : 0;
 	memcpy(state, out, state_len);
-	CHECK_RV(CKR_KEY_NOT_NEEDED, ask(&p, WIRE_SET_OPERATION_STATE, "ubuu", b, state, state_len, 5UL, 0UL));
-	CHECK_RV(CKR_OK, ask(&p, WIRE_SET_OPERATION_STATE, "ubuu", b, state, state_len, 0UL, 0UL));
+	CHECK_RV(CKR_KEY_NOT_NEEDED,
+		ask(&p, WIRE_SET_OPERATION_STATE, "ubuu", b, state, state_len, 5UL, 0UL));
+	CHECK_RV(CKR_OK,
+		ask(&p, WIRE_SET_OPERATION_STATE, "ubuu", b, state, state_len, 0UL, 0UL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_UPDATE, "ub", b, "world", (size_t)5));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_FINAL, "uo", b, 1, 32UL));
 	codec_get_output(&p.answer, &length, &out, &len);
@@ -611,9 +541,12 @@ test_dual_updates_feed_both(struct daemon *d)
 	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED,
 		ask(&p, WIRE_DIGEST_ENCRYPT_UPDATE, "ubo", s, plain, (size_t)32, 1, 64UL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_INIT, "um", s, &sha));
-	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_ENCRYPT_UPDATE, "ubo", s, plain, (size_t)32, 0, 0UL));
-	CHECK_RV(CKR_BUFFER_TOO_SMALL, ask(&p, WIRE_DIGEST_ENCRYPT_UPDATE, "ubo", s, plain, (size_t)32, 1, 3UL));
-	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_ENCRYPT_UPDATE, "ubo", s, plain, (size_t)32, 1, 64UL));
+	CHECK_RV(CKR_OK,
+		ask(&p, WIRE_DIGEST_ENCRYPT_UPDATE, "ubo", s, plain, (size_t)32, 0, 0UL));
+	CHECK_RV(CKR_BUFFER_TOO_SMALL,
+		ask(&p, WIRE_DIGEST_ENCRYPT_UPDATE, "ubo", s, plain, (size_t)32, 1, 3UL));
+	CHECK_RV(CKR_OK,
+		ask(&p, WIRE_DIGEST_ENCRYPT_UPDATE, "ubo", s, plain, (size_t)32, 1, 64UL));
 	codec_get_output(&p.answer, &length, &out, &len);
 	CHECK(len == 32 && memcmp(out, want, 32) == 0);
 	CHECK_RV(CKR_OK, ask(&p, WIRE_ENCRYPT_FINAL, "uo", s, 1, 16UL));
@@ -622,7 +555,8 @@ test_dual_updates_feed_both(struct daemon *d)
 	CHECK(len == 32 && memcmp(out, sum, 32) == 0);
 	CHECK_RV(CKR_OK, ask(&p, WIRE_DECRYPT_INIT, "umu", s, &cbc, key));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_INIT, "um", s, &sha));
-	CHECK_RV(CKR_OK, ask(&p, WIRE_DECRYPT_DIGEST_UPDATE, "ubo", s, want, (size_t)32, 1, 64UL));
+	CHECK_RV(CKR_OK,
+		ask(&p, WIRE_DECRYPT_DIGEST_UPDATE, "ubo", s, want, (size_t)32, 1, 64UL));
 	codec_get_output(&p.answer, &length, &out, &len);
 	CHECK(len == 32 && memcmp(out, plain, 32) == 0);
 	CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_FINAL, "uo", s, 1, 32UL));
@@ -635,27 +569,34 @@ static void
 test_always_authenticate(struct daemon *d)
 {
 	CK_ULONG s, key, priv = 0;
-	CK_ATTRIBUTE pub_t[] = {{CKA_VERIFY, &yes, 1}, {CKA_MODULUS_BITS, &(CK_ULONG){2048}, sizeof(CK_ULONG)}};
-	CK_ATTRIBUTE priv_t[] = {{CKA_PRIVATE, &yes, 1}, {CKA_SIGN, &yes, 1}, {CKA_ALWAYS_AUTHENTICATE, &yes, 1}};
-	CK_MECHANISM gen = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0}, sign = {CKM_SHA256_RSA_PKCS, NULL, 0};
+	CK_ATTRIBUTE pub_t[] = {
+		{CKA_VERIFY, &yes, 1}, {CKA_MODULUS_BITS, &(CK_ULONG){2048}, sizeof(CK_ULONG)}};
+	CK_ATTRIBUTE priv_t[] = {{CKA_PRIVATE, &yes, 1}, {CKA_SIGN, &yes, 1},
+		{CKA_ALWAYS_AUTHENTICATE, &yes, 1}};
+	CK_MECHANISM gen = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0},
+		     sign = {CKM_SHA256_RSA_PKCS, NULL, 0};
 	struct peer p;
 
 	peer_open(&p, d);
 	open_session(&p, 0, RW, &s);
 	CHECK_RV(CKR_OK, login(&p, s, CKU_USER, PIN));
-	CHECK_RV(CKR_OK, ask(&p, WIRE_GENERATE_KEY_PAIR, "umaa", s, &gen, pub_t, 2UL, priv_t, 3UL));
+	CHECK_RV(CKR_OK,
+		ask(&p, WIRE_GENERATE_KEY_PAIR, "umaa", s, &gen, pub_t, 2UL, priv_t, 3UL));
 	key = got(&p);
 	priv = got(&p);
 	CHECK(key != priv);
 	CHECK_RV(CKR_OK, ask(&p, WIRE_SIGN_INIT, "umu", s, &sign, priv));
-	CHECK_RV(CKR_USER_NOT_LOGGED_IN, ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 256UL));
-	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 256UL));
+	CHECK_RV(
+		CKR_USER_NOT_LOGGED_IN, ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 256UL));
+	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED,
+		ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 256UL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_SIGN_INIT, "umu", s, &sign, priv));
 	CHECK_RV(CKR_PIN_INCORRECT, login(&p, s, CKU_CONTEXT_SPECIFIC, "wrong"));
 	CHECK_RV(CKR_OK, login(&p, s, CKU_CONTEXT_SPECIFIC, PIN));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 256UL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_SIGN_INIT, "umu", s, &sign, priv)); /* used up */
-	CHECK_RV(CKR_USER_NOT_LOGGED_IN, ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 256UL));
+	CHECK_RV(
+		CKR_USER_NOT_LOGGED_IN, ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 256UL));
 	peer_close(&p);
 }
 
@@ -671,17 +612,44 @@ test_key_arguments_have_their_own_codes(struct daemon *d)
 	open_session(&p, 0, RO, &s);
 	CHECK_RV(CKR_OK, create_key(&p, s, &aes, &no, &no, "aes", &key));
 	CHECK_RV(CKR_KEY_HANDLE_INVALID, ask(&p, WIRE_ENCRYPT_INIT, "umu", s, &ecb, 12345UL));
-	CHECK_RV(CKR_WRAPPING_KEY_HANDLE_INVALID, ask(&p, WIRE_WRAP_KEY, "umuuo", s, &kw, 12345UL, key, 0, 0UL));
-	CHECK_RV(CKR_KEY_HANDLE_INVALID, ask(&p, WIRE_WRAP_KEY, "umuuo", s, &kw, key, 12345UL, 0, 0UL));
+	CHECK_RV(CKR_WRAPPING_KEY_HANDLE_INVALID,
+		ask(&p, WIRE_WRAP_KEY, "umuuo", s, &kw, 12345UL, key, 0, 0UL));
+	CHECK_RV(CKR_KEY_HANDLE_INVALID,
+		ask(&p, WIRE_WRAP_KEY, "umuuo", s, &kw, key, 12345UL, 0, 0UL));
 	CHECK_RV(CKR_UNWRAPPING_KEY_HANDLE_INVALID,
-		ask(&p, WIRE_UNWRAP_KEY, "umuba", s, &kw, 12345UL, key_bytes, (size_t)24, &templ, 1UL));
-	CHECK_RV(CKR_KEY_HANDLE_INVALID, ask(&p, WIRE_DERIVE_KEY, "umua", s, &kw, 12345UL, &templ, 1UL));
+		ask(&p, WIRE_UNWRAP_KEY, "umuba", s, &kw, 12345UL, key_bytes, (size_t)24,
+			&templ, 1UL));
+	CHECK_RV(CKR_KEY_HANDLE_INVALID,
+		ask(&p, WIRE_DERIVE_KEY, "umua", s, &kw, 12345UL, &templ, 1UL));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_GENERATE_RANDOM, "uu", s, 100UL));
 	CHECK_RV(CKR_DATA_LEN_RANGE, ask(&p, WIRE_GENERATE_RANDOM, "uu", s, 1UL << 40));
 	peer_close(&p);
 }
 
 /* ---- the command's calls ---- */
+
+/* An unlock ends with the token it was for, and its hold does not wear on the new one. */
+static void
+test_reinitialising_ends_unlocks(struct daemon *d)
+{
+	struct peer p;
+	CK_ULONG s;
+
+	peer_open(&p, d);
+	CHECK_RV(CKR_OK, ask(&p, WIRE_T_UNLOCK, "ubu", 0UL, PIN, strlen(PIN), 0UL));
+	CHECK_RV(CKR_PIN_INCORRECT, init_token(&p, 0, "wrong-so-pin", "again"));
+	CHECK(unlocked(d, getuid()));
+	CHECK_RV(CKR_OK, init_token(&p, 0, SO_PIN, "again"));
+	CHECK(!unlocked(d, getuid()));
+	CHECK_RV(CKR_OK, open_session(&p, 0, RW, &s));
+	CHECK_RV(CKR_USER_PIN_NOT_INITIALIZED, login(&p, s, CKU_USER, PIN));
+	CHECK_RV(CKR_OK, login(&p, s, CKU_SO, SO_PIN));
+	CHECK_RV(CKR_OK, ask(&p, WIRE_INIT_PIN, "ub", s, PIN, strlen(PIN)));
+	CHECK_RV(CKR_OK, ask(&p, WIRE_LOGOUT, "u", s));
+	CHECK_RV(CKR_OK, login(&p, s, CKU_USER, PIN));
+	CHECK(count(&p, s, "closed") == 0);
+	peer_close(&p);
+}
 
 static bool
 text_has(struct peer *p, const char *what)
@@ -712,9 +680,11 @@ test_control_texts(struct daemon *d)
 	CHECK(text_has(&p, "\"problems\":0"));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_T_RELOAD, ""));
 	open_session(&p, 0, RO, &s);
-	CHECK_RV(CKR_SESSION_EXISTS, ask(&p, WIRE_T_DELETE_TOKEN, "ub", 0UL, SO_PIN, strlen(SO_PIN)));
+	CHECK_RV(CKR_SESSION_EXISTS,
+		ask(&p, WIRE_T_DELETE_TOKEN, "ub", 0UL, SO_PIN, strlen(SO_PIN)));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_CLOSE_SESSION, "u", s));
-	CHECK_RV(CKR_PIN_INCORRECT, ask(&p, WIRE_T_DELETE_TOKEN, "ub", 0UL, "wrong-so", (size_t)8));
+	CHECK_RV(CKR_PIN_INCORRECT,
+		ask(&p, WIRE_T_DELETE_TOKEN, "ub", 0UL, "wrong-so", (size_t)8));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_T_DELETE_TOKEN, "ub", 0UL, SO_PIN, strlen(SO_PIN)));
 	CHECK_RV(CKR_TOKEN_NOT_RECOGNIZED, open_session(&p, 0, RO, &s));
 	peer_close(&p);
@@ -740,7 +710,8 @@ work(void *arg)
 		w->failed += create_key(&p, s, &generic, &no, &no, "t", &key) != CKR_OK;
 		for (int k = 0; k < 10; k++) {
 			w->failed += sign_init(&p, s, key) != CKR_OK;
-			w->failed += ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 32UL) != CKR_OK;
+			w->failed +=
+				ask(&p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 32UL) != CKR_OK;
 		}
 		w->failed += count(&p, s, "t") < 1;
 		w->failed += ask(&p, WIRE_CLOSE_SESSION, "u", s) != CKR_OK;
@@ -809,7 +780,8 @@ test_close_under_running_calls(struct daemon *d)
 	peer_close(&p);
 	for (int i = 0; i < 3; i++) {
 		pthread_join(w[i].thread, NULL);
-		CHECK(w[i].app->sessions.n == 0 && w[i].app->objects.n == 0 && !w[i].app->logins);
+		CHECK(w[i].app->sessions.n == 0 && w[i].app->objects.n == 0 &&
+			!w[i].app->logins);
 		app_put(w[i].app);
 	}
 	CHECK(d->sessions == 0 && d->apps == NULL);
@@ -842,6 +814,7 @@ main(void)
 	test_key_arguments_have_their_own_codes(b.daemon);
 	test_threads_share_an_application(b.daemon);
 	test_close_under_running_calls(b.daemon);
+	test_reinitialising_ends_unlocks(b.daemon);
 	test_control_texts(b.daemon);
 	bench_close(&b);
 	return unit_done("rpc");

@@ -87,6 +87,16 @@ test_total_is_bounded(void)
 	CHECK(written == 2);
 	streams_clear(&t);
 	CHECK(t.bytes == 0);
+	/* What has brought a good part of itself has its memory, exactly. */
+	header(data, (WIRE_CHUNK / 2) * 3, 7, 9);
+	CHECK(stream_write(&t, (uint64_t)WIRE_OFFSET(1, 0), data, WIRE_CHUNK) == 0);
+	CHECK(t.s[1].in.cap == (WIRE_CHUNK / 2) * 3);
+	streams_clear(&t);
+	header(data, STREAM_RESERVE, 7, 9);
+	CHECK(stream_write(&t, (uint64_t)WIRE_OFFSET(1, 0), data, 4096) == 0);
+	CHECK(t.s[1].in.cap <= 8192);
+	streams_clear(&t);
+	header(data, WIRE_MAX_FRAME, 7, 9);
 	/* Announced is not allocated. */
 	CHECK(stream_write(&t, (uint64_t)WIRE_OFFSET(1, 0), data, 16) == 0);
 	CHECK(t.bytes == 16 && t.s[1].in.cap < 65536);
@@ -147,6 +157,40 @@ test_kept_replies_are_bounded_and_taken_once(void)
 	CHECK(t.n_kept == 0 && t.bytes == 0);
 }
 
+static bool
+is_sixty(uint32_t call)
+{
+	return call == 60;
+}
+
+static void
+test_budget_is_shared(void)
+{
+	struct stream_budget budget = {.max = 1000};
+	struct streams a = {.budget = &budget}, b = {.budget = &budget};
+	uint8_t data[600] = {0};
+	struct buf reply;
+
+	header(data, 2000, 7, 9);
+	CHECK(stream_write(&a, (uint64_t)WIRE_OFFSET(1, 0), data, 600) == 0);
+	CHECK(stream_write(&b, (uint64_t)WIRE_OFFSET(1, 0), data, 600) == -ENOMEM);
+	CHECK(b.bytes == 0 && atomic_load(&budget.bytes) == 600);
+	CHECK(streams_charge(&b, 400) && !streams_charge(&b, 1));
+	fill(&reply, 10, 1);
+	CHECK(stream_reply(&b, 2, &reply) == -ENOMEM);
+	streams_discharge(&b, 400);
+	fill(&reply, 300, 1);
+	streams_keep(&b, 60, 1, &reply);
+	fill(&reply, 90, 1);
+	streams_keep(&b, 61, 2, &reply);
+	CHECK(streams_keeps(&b, 60, 1) && streams_keeps(&b, 61, 2) && !streams_keeps(&b, 60, 2));
+	streams_drop(&b, is_sixty);
+	CHECK(!streams_keeps(&b, 60, 1) && streams_keeps(&b, 61, 2) && b.bytes == 90);
+	streams_clear(&a);
+	streams_clear(&b);
+	CHECK(atomic_load(&budget.bytes) == 0);
+}
+
 int
 main(void)
 {
@@ -155,6 +199,7 @@ main(void)
 	test_total_is_bounded();
 	test_reply_is_read_in_pieces_once();
 	test_kept_replies_are_bounded_and_taken_once();
+	test_budget_is_shared();
 	streams_clear(&t);
 	return unit_done("test_stream");
 }

@@ -39,7 +39,7 @@ static size_t n_objects = 1;
 static bool unlocked;
 static unsigned unlocks;
 static struct daemon the_daemon = {.started = 1700000000};
-static const struct viewer me = {&the_daemon, 1000};
+static const struct viewer me = {.daemon = &the_daemon, .uid = 1000};
 
 CK_RV
 vault_slots(struct vault *v, struct slot_info **slots, size_t *n)
@@ -130,17 +130,25 @@ vault_audit(struct vault *v, const struct audit_event *e)
 }
 
 bool
-unlock_active(struct daemon *d, CK_SLOT_ID slot, uid_t uid)
+unlock_active(struct daemon *d, struct token *t, uid_t uid, uint64_t *hold)
 {
-	return d == &the_daemon && slot == 0 && uid == 1000 && unlocked;
+	(void)hold;
+	return d == &the_daemon && t->slot == 0 && uid == 1000 && unlocked;
+}
+
+uint64_t
+unlock_id(struct daemon *d, struct token *t, uid_t uid)
+{
+	return unlock_active(d, t, uid, NULL) ? unlocks : 0;
 }
 
 CK_RV
-unlock_begin(struct daemon *d, CK_SLOT_ID slot, uid_t uid, const uint8_t *pin, size_t len, unsigned seconds)
+unlock_begin(struct daemon *d, CK_SLOT_ID slot, const struct audit_who *who, const uint8_t *pin, size_t len,
+	unsigned seconds)
 {
 	(void)d;
 	unlocks++;
-	CHECK(slot == 0 && uid == 1000 && seconds == 0);
+	CHECK(slot == 0 && who->uid == 1000 && seconds == 0);
 	if (len == 6 && memcmp(pin, "locked", 6) == 0)
 		return why(CKR_PIN_LOCKED, "no tries are left");
 	if (len != 4 || memcmp(pin, "1234", 4) != 0)
@@ -150,11 +158,11 @@ unlock_begin(struct daemon *d, CK_SLOT_ID slot, uid_t uid, const uint8_t *pin, s
 }
 
 CK_RV
-unlock_end(struct daemon *d, CK_SLOT_ID slot, uid_t uid)
+unlock_end(struct daemon *d, CK_SLOT_ID slot, const struct audit_who *who)
 {
 	(void)d;
 	(void)slot;
-	(void)uid;
+	(void)who;
 	if (!unlocked)
 		return CKR_USER_NOT_LOGGED_IN;
 	unlocked = false;
@@ -579,7 +587,9 @@ test_remove(void)
 	CHECK(walk("hydra/private/jwt.secret/attributes", &n) == 0);
 	CHECK(remove_at("hydra/private", "jwt.secret", true) == 0);
 	CHECK(walk("hydra/private/jwt.secret", &n) == -ENOENT);
-	CHECK(strcmp(audited.what, "destroy") == 0 && audited.rv == CKR_OK && strlen(audited.object) == 32);
+	CHECK(strcmp(audited.what, "destroy") == 0 && audited.rv == CKR_OK && 
+		strlen(audited.object) > 33 && strstr(audited.object, " CKO_SECRET_KEY") != NULL &&
+		strncmp(audited.who, "uid 1000 pid 0 tree", 19) == 0);
 	attrs_set_bool(&objects[3]->attrs, CKA_DESTROYABLE, false);
 	CHECK(remove_at("hydra/private", "jwt.key", true) == -EPERM);
 	CHECK(strstr(cat("hydra/last-error"), "rmdir: CKR_ACTION_PROHIBITED: CKA_DESTROYABLE is false\n"));

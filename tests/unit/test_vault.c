@@ -16,6 +16,7 @@
 #include "../../store/why.h"
 
 static char base[64], vault_dir[96], state_dir[96], key_file[96];
+static uint64_t hold; /* of the login at hand */
 static const uint8_t so_pin[] = "so-pin-0000", user_pin[] = "user-1234";
 
 static struct vault_config
@@ -68,13 +69,12 @@ commit_one(struct token *t, const char *label, bool private)
 	object_put(o);
 }
 
+/* A shell script that knows the vault as $V. */
 static void
-shell(const char *fmt)
+shell(const char *script)
 {
-	char cmd[1024];
-
-	snprintf(cmd, sizeof(cmd), fmt, vault_dir, vault_dir, vault_dir, vault_dir);
-	CHECK(system(cmd) == 0);
+	CHECK(setenv("V", vault_dir, 1) == 0);
+	CHECK(system(script) == 0);
 }
 
 static struct vault *
@@ -110,12 +110,12 @@ test_first_life(void)
 	CHECK_RV(CKR_PIN_LEN_RANGE, token_init(v, 0, so_pin, 3, label));
 	CHECK_RV(CKR_OK, token_init(v, 0, so_pin, sizeof(so_pin), label));
 	CHECK_RV(CKR_OK, token_get(v, 0, &t));
-	CHECK_RV(CKR_USER_PIN_NOT_INITIALIZED, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
-	CHECK_RV(CKR_PIN_INCORRECT, token_login(t, CKU_SO, user_pin, sizeof(user_pin)));
-	CHECK_RV(CKR_OK, token_login(t, CKU_SO, so_pin, sizeof(so_pin)));
+	CHECK_RV(CKR_USER_PIN_NOT_INITIALIZED, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
+	CHECK_RV(CKR_PIN_INCORRECT, token_login(t, CKU_SO, user_pin, sizeof(user_pin), &hold));
+	CHECK_RV(CKR_OK, token_login(t, CKU_SO, so_pin, sizeof(so_pin), &hold));
 	CHECK_RV(CKR_OK, token_init_pin(t, user_pin, sizeof(user_pin)));
-	token_logout(t);
-	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
+	token_logout(t, hold);
+	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
 	for (int i = 0; i < 20; i++)
 		commit_one(t, "public", false);
 	for (int i = 0; i < 20; i++)
@@ -124,7 +124,7 @@ test_first_life(void)
 	CHECK(count(t, "private", true) == 20);
 	CHECK(count(t, "private", false) == 0);
 	CHECK(count(t, "public", false) == 20);
-	token_logout(t);
+	token_logout(t, hold);
 	CHECK(count(t, NULL, true) == 20);
 	CHECK_RV(CKR_OK, token_info(t, &info));
 	CHECK(info.private_objects == 20 && info.public_objects == 20 && !info.open);
@@ -147,7 +147,7 @@ test_reopen_finds_all(const char *state)
 	v = open_vault();
 	CHECK_RV(CKR_OK, token_get(v, 0, &t));
 	CHECK(count(t, "public", false) == 20);
-	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
+	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
 	CHECK(count(t, "private", true) == 20);
 	CHECK(count(t, "nothing", true) == 0);
 	CHECK_RV(CKR_OK, token_find(t, &changed, true, &h, &n));
@@ -169,7 +169,7 @@ test_reopen_finds_all(const char *state)
 	object_put(next);
 	free(h);
 	attrs_free(&changed);
-	token_logout(t);
+	token_logout(t, hold);
 	token_put(t);
 	vault_close(v);
 }
@@ -182,21 +182,21 @@ test_pin_lock(void)
 
 	CHECK_RV(CKR_OK, token_get(v, 0, &t));
 	for (int i = 0; i < 4; i++)
-		CHECK_RV(CKR_PIN_INCORRECT, token_login(t, CKU_USER, so_pin, sizeof(so_pin)));
-	CHECK_RV(CKR_PIN_LOCKED, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
+		CHECK_RV(CKR_PIN_INCORRECT, token_login(t, CKU_USER, so_pin, sizeof(so_pin), &hold));
+	CHECK_RV(CKR_PIN_LOCKED, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
 	token_put(t);
 	vault_close(v);
 	v = open_vault();
 	CHECK_RV(CKR_OK, token_get(v, 0, &t));
-	CHECK_RV(CKR_PIN_LOCKED, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
-	CHECK_RV(CKR_OK, token_login(t, CKU_SO, so_pin, sizeof(so_pin)));
+	CHECK_RV(CKR_PIN_LOCKED, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
+	CHECK_RV(CKR_OK, token_login(t, CKU_SO, so_pin, sizeof(so_pin), &hold));
 	CHECK_RV(CKR_OK, token_init_pin(t, user_pin, sizeof(user_pin)));
-	token_logout(t);
-	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
+	token_logout(t, hold);
+	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
 	CHECK_RV(CKR_OK, token_set_pin(t, CKU_USER, user_pin, sizeof(user_pin), so_pin, sizeof(so_pin)));
 	CHECK_RV(CKR_PIN_INCORRECT, token_verify(t, CKU_USER, user_pin, sizeof(user_pin)));
 	CHECK_RV(CKR_OK, token_set_pin(t, CKU_USER, so_pin, sizeof(so_pin), user_pin, sizeof(user_pin)));
-	token_logout(t);
+	token_logout(t, hold);
 	token_put(t);
 	vault_close(v);
 }
@@ -223,23 +223,23 @@ test_rollback_is_read_only(void)
 	struct vault *v;
 	struct token *t = NULL;
 
-	shell("rm -rf %s.old && cp -a %s %s.old");
+	shell("rm -rf $V.old && cp -a $V $V.old");
 	v = open_vault();
 	CHECK_RV(CKR_OK, token_get(v, 0, &t));
-	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
+	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
 	commit_one(t, "public", false);
-	token_logout(t);
+	token_logout(t, hold);
 	token_put(t);
 	vault_close(v);
-	shell("rm -rf %s && cp -a %s.old %s");
+	shell("rm -rf $V && cp -a $V.old $V");
 	expect_state(TOKEN_ROLLED_BACK);
 	v = open_vault();
 	CHECK_RV(CKR_OK, token_get(v, 0, &t));
 	CHECK_RV(CKR_OK, token_restore_accept(t, CKU_USER, user_pin, sizeof(user_pin)));
 	CHECK_RV(CKR_FUNCTION_REJECTED, token_restore_accept(t, CKU_USER, user_pin, sizeof(user_pin)));
-	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
+	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
 	commit_one(t, "public", false);
-	token_logout(t);
+	token_logout(t, hold);
 	token_put(t);
 	vault_close(v);
 }
@@ -263,7 +263,7 @@ test_compaction_keeps_all(void)
 	CHECK(count(t, NULL, false) == before);
 	token_put(t);
 	vault_close(v);
-	shell("test $(ls %s/*/1-log | wc -l) -gt 1");
+	shell("test $(ls $V/*/1-log | wc -l) -gt 1");
 	expect_state(TOKEN_OK);
 }
 
@@ -284,7 +284,7 @@ test_reinit_keeps_serial(void)
 	CHECK_RV(CKR_OK, token_get(v, 0, &t));
 	CHECK(strcmp(serial, token_serial(t)) == 0);
 	CHECK(count(t, NULL, true) == 0);
-	CHECK_RV(CKR_USER_PIN_NOT_INITIALIZED, token_login(t, CKU_USER, user_pin, sizeof(user_pin)));
+	CHECK_RV(CKR_USER_PIN_NOT_INITIALIZED, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
 	token_put(t);
 	vault_close(v);
 	expect_state(TOKEN_OK);
