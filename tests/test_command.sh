@@ -133,6 +133,17 @@ test_completion_follows_the_tables()
 	assertNotContains "$out" '--so-pin'
 }
 
+test_install_and_uninstall_leave_nothing_behind()
+{
+	"$TOP/scripts/install" install "$BUILD" "$DIR/dest" /usr || fail 'install'
+	assertTrue 'the command' "[ -x '$DIR/dest/usr/bin/tokenfs' ]"
+	assertTrue 'the module' "[ -f '$DIR/dest/usr/lib/pkcs11/tokenfs-pkcs11.so' ]"
+	assertEquals 'module: /usr/lib/pkcs11/tokenfs-pkcs11.so' \
+		"$(cat "$DIR/dest/usr/share/p11-kit/modules/tokenfs.module")"
+	"$TOP/scripts/install" uninstall "$BUILD" "$DIR/dest" /usr || fail 'uninstall'
+	assertEquals '' "$(find "$DIR/dest" ! -type d)"
+}
+
 # ---- usage ----
 
 test_usage_mistakes_exit_2_and_say_which()
@@ -240,6 +251,31 @@ test_init_makes_the_folders_above_closed()
 	assertEquals 700 "$(stat -c %a "$DIR/a")"
 	assertEquals 700 "$(stat -c %a "$DIR/a/b")"
 	assertEquals 700 "$(stat -c %a "$DIR/k")"
+}
+
+test_init_refuses_key_and_state_inside_of_the_vault()
+{
+	expect 8 init --key-file "$DIR/vault/key"
+	expect_text "$err" 'backups would hold it'
+	expect 8 init --state "$DIR/vault"
+	ln -s . "$DIR/link"
+	expect 8 init --state "$DIR/link/vault/state"
+	assertFalse 'something was made' "[ -e '$DIR/vault/VAULT' ]"
+	expect 0 init --state "$DIR/vault-state"
+}
+
+test_init_refuses_what_is_in_the_way()
+{
+	echo old > "$DIR/vault.key"
+	run init
+	assertNotEquals 'an old key is overwritten' 0 "$code"
+	assertEquals old "$(cat "$DIR/vault.key")"
+	rm "$DIR/vault.key"
+	mkdir "$DIR/vault"
+	touch "$DIR/vault/something"
+	run init
+	assertNotEquals 'a folder with files is taken' 0 "$code"
+	assertFalse 'a key was made' "[ -e '$DIR/vault.key' ]"
 }
 
 test_init_without_key_file_says_what_is_lost()
@@ -472,6 +508,7 @@ test_umount_of_a_mount_in_use_exits_7_and_lazy_takes_it()
 {
 	with_token
 	expect 0 mount
+	[ -r "$DIR/mnt/hydra/token" ] || { fail "no mounted token"; return; }
 	exec 8< "$DIR/mnt/hydra/token"
 	expect 7 umount
 	expect_text "$err" '--lazy'
@@ -484,8 +521,35 @@ test_second_daemon_on_the_same_vault_is_told_who_holds_it()
 {
 	with_token
 	expect 0 mount
-	run token list --mount "$DIR/elsewhere"
-	assertEquals "$err" 7 "$code"
+	expect 7 token list --mount "$DIR/elsewhere"
+	expect_text "$err" 'process'
+	mkdir "$DIR/elsewhere"
+	expect 7 mount --mount "$DIR/elsewhere"
+	assertFalse 'mounted twice' "grep -q ' $DIR/elsewhere ' /proc/self/mountinfo"
+}
+
+test_mount_read_only_refuses_changes()
+{
+	with_token
+	expect 0 mount --read-only
+	expect 8 token change-pin hydra --pin pass:1234 --new-pin pass:5678
+	expect 8 token init --label other --so-pin pass:so-0000 --no-pin
+	expect 0 token list
+	expect 0 umount
+	expect 0 token change-pin hydra --pin pass:1234 --new-pin pass:5678
+}
+
+test_mount_foreground_stays_until_umount()
+{
+	with_token
+	"$TOKENFS" mount --foreground --config "$DIR/conf" > "$DIR/fg.out" 2>&1 &
+	pid=$!
+	until "$TOKENFS" status > /dev/null; do
+		kill -0 $pid || break
+	done
+	expect 0 umount
+	wait $pid
+	assertEquals "$(cat "$DIR/fg.out")" 0 $?
 }
 
 . shunit2

@@ -13,8 +13,8 @@
 #include "../unit/peer.h"
 
 #define RENEW_AFTER 5000
-#define SO_PIN      "so-pin-1"
-#define PIN         "user-pin-1"
+#define SO_PIN	    "so-pin-1"
+#define PIN	    "user-pin-1"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -42,9 +42,9 @@ static bool
 worth_it(uint32_t call)
 {
 	return call != WIRE_INIT_TOKEN && call != WIRE_T_DELETE_TOKEN && call != WIRE_LOGIN &&
-		call != WIRE_INIT_PIN && call != WIRE_SET_PIN && call != WIRE_T_UNLOCK &&
-		call != WIRE_T_RESTORE_ACCEPT && call != WIRE_GENERATE_KEY_PAIR && call != WIRE_LOGOUT &&
-		call != WIRE_CLOSE_ALL_SESSIONS;
+	       call != WIRE_INIT_PIN && call != WIRE_SET_PIN && call != WIRE_T_UNLOCK &&
+	       call != WIRE_T_RESTORE_ACCEPT && call != WIRE_GENERATE_KEY_PAIR &&
+	       call != WIRE_LOGOUT && call != WIRE_CLOSE_ALL_SESSIONS;
 }
 
 static void
@@ -71,7 +71,8 @@ add_key(CK_KEY_TYPE type, CK_ULONG *handle)
 static void
 open_session(void)
 {
-	need("session", ask(&peer, WIRE_OPEN_SESSION, "uu", 0UL, CKF_SERIAL_SESSION | CKF_RW_SESSION));
+	need("session",
+		ask(&peer, WIRE_OPEN_SESSION, "uu", 0UL, CKF_SERIAL_SESSION | CKF_RW_SESSION));
 	session = got(&peer);
 }
 
@@ -83,12 +84,15 @@ begin(void)
 	memset(label, ' ', sizeof(label));
 	need("vault", bench_open(&bench));
 	peer_open(&peer, bench.daemon);
-	need("token", ask(&peer, WIRE_INIT_TOKEN, "ubb", 0UL, SO_PIN, strlen(SO_PIN), label, sizeof(label)));
+	need("token", ask(&peer, WIRE_INIT_TOKEN, "ubb", 0UL, SO_PIN, strlen(SO_PIN), label,
+			      sizeof(label)));
 	open_session();
-	need("so", ask(&peer, WIRE_LOGIN, "uub", session, (CK_ULONG)CKU_SO, SO_PIN, strlen(SO_PIN)));
+	need("so", ask(&peer, WIRE_LOGIN, "uub", session, (CK_ULONG)CKU_SO, SO_PIN,
+			   strlen(SO_PIN)));
 	need("pin", ask(&peer, WIRE_INIT_PIN, "ub", session, PIN, strlen(PIN)));
 	need("logout", ask(&peer, WIRE_LOGOUT, "u", session));
-	need("login", ask(&peer, WIRE_LOGIN, "uub", session, (CK_ULONG)CKU_USER, PIN, strlen(PIN)));
+	need("login",
+		ask(&peer, WIRE_LOGIN, "uub", session, (CK_ULONG)CKU_USER, PIN, strlen(PIN)));
 	add_key(CKK_GENERIC_SECRET, &keys[0]);
 	add_key(CKK_AES, &keys[1]);
 }
@@ -111,8 +115,8 @@ mend(uint8_t *frame, size_t len)
 	h.length = (uint32_t)len;
 	wire_put_header(frame, &h);
 	row = wire_call(h.call);
-	if (row && row->request[0] == 'u' && len >= WIRE_HEADER + 8 && h.call >= WIRE_GET_SESSION_INFO &&
-		h.call < WIRE_WAIT_FOR_SLOT_EVENT) {
+	if (row && row->request[0] == 'u' && len >= WIRE_HEADER + 8 &&
+		h.call >= WIRE_GET_SESSION_INFO && h.call < WIRE_WAIT_FOR_SLOT_EVENT) {
 		memset(frame + WIRE_HEADER, 0, 8);
 		for (int i = 0; i < 4; i++)
 			frame[WIRE_HEADER + i] = (uint8_t)(session >> (8 * i));
@@ -122,7 +126,8 @@ mend(uint8_t *frame, size_t len)
 static void
 one_frame(const uint8_t *data, size_t len, bool whole)
 {
-	uint8_t *frame = malloc(len ? len : 1); /* of its own, so that a read past its end is seen */
+	uint8_t *frame =
+		malloc(len ? len : 1); /* of its own, so that a read past its end is seen */
 	struct wire_header asked = {0}, answer;
 
 	if (!frame)
@@ -133,12 +138,13 @@ one_frame(const uint8_t *data, size_t len, bool whole)
 	if (len >= WIRE_HEADER)
 		wire_get_header(frame, &asked);
 	if (worth_it(asked.call)) {
-		rpc_slow(frame, len);
+		rpc_cost(frame, len);
 		rpc_call(peer.app, frame, len, &peer.reply);
 		if (peer.reply.buf.len < WIRE_HEADER)
 			die("no reply");
 		wire_get_header(peer.reply.buf.data, &answer);
-		if (answer.length != peer.reply.buf.len || answer.call != asked.call || answer.seq != asked.seq)
+		if (answer.length != peer.reply.buf.len || answer.call != asked.call ||
+			answer.seq != asked.seq)
 			die("not a proper reply");
 	}
 	free(frame);
