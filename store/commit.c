@@ -184,6 +184,22 @@ apply_live(struct commit *c, int64_t now)
 	return CKR_OK;
 }
 
+/* The log goes on in a new segment, whose snapshot is durable and published as it is written. */
+static CK_RV
+new_segment(struct token *t)
+{
+	CK_RV rv = journal_compact(&t->log, &t->live, (int64_t)time(NULL));
+
+	assert_held(&t->commit);
+	assert_held(&t->sync);
+	assert_held(&t->lock);
+	if (rv == CKR_OK) {
+		t->appended = t->log.at;
+		t->synced = t->published = t->appended.epoch;
+	}
+	return rv;
+}
+
 /* A cut token (token_load) gets its first commit: what was cut is given up now, in a segment of its own. Nobody else can be
  * between append and publication, since nothing was appended yet. */
 static CK_RV
@@ -194,12 +210,9 @@ settle_cut(struct token *t)
 	assert_held(&t->commit);
 	lock_take(&t->sync);
 	lock_take(&t->lock);
-	rv = journal_compact(&t->log, &t->live, (int64_t)time(NULL));
-	if (rv == CKR_OK) {
+	rv = new_segment(t);
+	if (rv == CKR_OK)
 		t->cut = false;
-		t->appended = t->log.at;
-		t->synced = t->published = t->appended.epoch;
-	}
 	lock_give(&t->lock);
 	lock_give(&t->sync);
 	if (rv == CKR_OK)
@@ -367,11 +380,8 @@ compact(struct token *t)
 	token_settle(t);
 	lock_take(&t->lock);
 	moved = token_writable(t) == CKR_OK && journal_wants_compaction(&t->log, &t->live);
-	if (moved) {
-		rv = journal_compact(&t->log, &t->live, (int64_t)time(NULL));
-		t->appended = t->log.at;
-		t->synced = t->published = t->appended.epoch;
-	}
+	if (moved)
+		rv = new_segment(t);
 	lost = t->log.fd < 0 && rv != CKR_OK;
 	moved = moved && rv == CKR_OK;
 	lock_give(&t->lock);

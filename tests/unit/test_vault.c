@@ -217,6 +217,49 @@ expect_state(enum token_state want)
 	vault_close(v);
 }
 
+static enum token_state
+state_of(struct token *t)
+{
+	struct token_info info;
+
+	CHECK_RV(CKR_OK, token_info(t, &info));
+	return info.state;
+}
+
+/* A vault that is opened while a restore still copies: nothing of it may be given up, and when the files have come the
+ * token is whole again by itself. */
+static void
+test_interrupted_restore_heals(void)
+{
+	struct vault *v;
+	struct token *t = NULL;
+	size_t before;
+
+	v = open_vault();
+	CHECK_RV(CKR_OK, token_get(v, 0, &t));
+	before = count(t, NULL, false);
+	token_put(t);
+	vault_close(v);
+	snprintf(state_dir, sizeof(state_dir), "%s/half", base);
+	shell("mv $V/[0-9a-f]*/objects $V.aside && mkdir -m 700 $(echo $V/[0-9a-f]*)/objects");
+	v = open_vault();
+	CHECK_RV(CKR_OK, token_get(v, 0, &t));
+	CHECK(state_of(t) == TOKEN_ROLLED_BACK);
+	vault_tick(v);
+	shell("test $(ls $V/[0-9a-f]*/1-log | wc -l) = 1");
+	shell("cp -a $V.aside/. $V/[0-9a-f]*/objects/");
+	vault_tick(v);
+	CHECK(state_of(t) == TOKEN_OK);
+	CHECK(before > 0 && count(t, NULL, false) == before);
+	CHECK_RV(CKR_OK, token_login(t, CKU_USER, user_pin, sizeof(user_pin), &hold));
+	commit_one(t, "public", false);
+	token_logout(t, hold);
+	token_put(t);
+	vault_close(v);
+	shell("rm -rf $V.aside");
+	snprintf(state_dir, sizeof(state_dir), "%s/other-machine", base);
+}
+
 static void
 test_rollback_is_read_only(void)
 {
@@ -318,6 +361,7 @@ main(void)
 	test_reopen_finds_all("state");
 	test_reopen_finds_all("other-machine");
 	test_pin_lock();
+	test_interrupted_restore_heals();
 	test_rollback_is_read_only();
 	test_compaction_keeps_all();
 	test_reinit_keeps_serial();
