@@ -14,7 +14,7 @@ VERSION := 0.1.0
 VOCABULARY = buf names names_table attr param wire answer codec conf
 MODULE     = channel ride search lock peer start text spare module interface call call_slot call_session call_object \
              call_crypto call_key
-STORE      = why secret secret_arena kdf file seal header pin live journal cache sealed scan find commit token login init vault vault_key check make \
+STORE      = why secret secret_arena kdf file seal header pin live journal cache sealed scan find commit token login init vault vault_key check make make_derive make_wrap \
              db state state_index object rules rules_finish rules_table policy \
              der curve mech mech_hash mech_mac mech_secret mech_rsa mech_rsa_reject mech_rsa_key mech_ec \
              mech_derive mech_aes mech_gcm mech_aes_wrap mech_wrap key key_rsa key_ec key_der key_export op op_flow op_state

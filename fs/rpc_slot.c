@@ -246,12 +246,17 @@ out:
 
 /* ---- mechanisms ---- */
 
+/* The policy of the slot's token, which decides what mechanisms it has; strict where there is no token yet. */
 static CK_RV
-check_slot(struct rpc *r, CK_SLOT_ID slot)
+slot_policy(struct rpc *r, CK_SLOT_ID slot, bool *compat)
 {
+	struct token_info info = {0};
 	struct token *t = NULL;
 	CK_RV rv = slot_token(r, slot, &t);
 
+	if (rv == CKR_OK && t != NULL)
+		rv = token_info(t, &info);
+	*compat = info.compat;
 	token_put(t);
 	return rv;
 }
@@ -259,23 +264,25 @@ check_slot(struct rpc *r, CK_SLOT_ID slot)
 CK_RV
 rpc_get_mechanism_list(struct rpc *r)
 {
-	size_t n = mech_count();
+	size_t n = mech_count(), found = 0;
 	CK_ULONG *types;
 	CK_SLOT_ID slot;
+	bool compat;
 	CK_RV rv;
 
 	codec_get_ulong(&r->in, &slot);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = check_slot(r, slot);
+		rv = slot_policy(r, slot, &compat);
 	if (rv != CKR_OK)
 		return rv;
 	types = calloc(n + 1, sizeof(*types));
 	if (!types)
 		return CKR_HOST_MEMORY;
 	for (size_t i = 0; i < n; i++)
-		types[i] = mech_at(i)->type;
-	codec_put_ulongs(r->out, types, n);
+		if (mech_offered(mech_at(i), compat))
+			types[found++] = mech_at(i)->type;
+	codec_put_ulongs(r->out, types, found);
 	free(types);
 	return CKR_OK;
 }
@@ -286,17 +293,18 @@ rpc_get_mechanism_info(struct rpc *r)
 	const struct mech *m;
 	CK_MECHANISM_TYPE type;
 	CK_SLOT_ID slot;
+	bool compat;
 	CK_RV rv;
 
 	codec_get_ulong(&r->in, &slot);
 	codec_get_ulong(&r->in, &type);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = check_slot(r, slot);
+		rv = slot_policy(r, slot, &compat);
 	if (rv != CKR_OK)
 		return rv;
 	m = mech_find(type);
-	if (!m)
+	if (!m || !mech_offered(m, compat))
 		return CKR_MECHANISM_INVALID;
 	codec_put_ulong(r->out, m->min);
 	codec_put_ulong(r->out, m->max);

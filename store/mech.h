@@ -1,9 +1,10 @@
 /*
- * mech.h - the mechanisms: one table of rows, one family of functions per file
+ * mech.h - the mechanisms: a row each, in the file of its family
  *
- * A row names mechanism, parameter, key types, sizes, flags and family; mech_*.c hold the families. A
- * new mechanism is a row and, at most, one new file. No other place switches over mechanisms.
- * C_GetMechanismList and C_GetMechanismInfo print the table.
+ * A row names mechanism, key types, sizes, flags and family; mech_*.c hold the families with their rows,
+ * mech.c gathers them. Name and parameter of a mechanism, which the module must know too, stand in its row of
+ * pkcs11/names_table.c. A new mechanism is those two rows and, at most, one new file. No other place
+ * switches over mechanisms. C_GetMechanismList and C_GetMechanismInfo print the rows.
  */
 #ifndef TOKENFS_MECH_H
 #define TOKENFS_MECH_H
@@ -13,6 +14,13 @@
 
 struct mech_family;
 
+enum mech_when {
+	MECH_ALWAYS,
+	MECH_COMPAT, /* tokens with the compat policy only: it can give key bits away */
+	MECH_LEGACY  /* where the configuration says legacy = yes only: it is broken, or its keys are short */
+};
+
+/* Of two rows for one mechanism the MECH_LEGACY one counts where it is on: it allows shorter keys. */
 struct mech {
 	CK_MECHANISM_TYPE type;
 	CK_FLAGS flags;         /* as C_GetMechanismInfo tells and op_begin enforces */
@@ -21,11 +29,17 @@ struct mech {
 	const char *digest;     /* OpenSSL's name of the hash, or NULL */
 	int variant;            /* the family's own */
 	const struct mech_family *family;
+	enum mech_when when;
 };
 
+/* Only rows that this build's OpenSSL can do, MECH_LEGACY ones only if they are on. */
 const struct mech *mech_find(CK_MECHANISM_TYPE type);
 size_t mech_count(void);
 const struct mech *mech_at(size_t i); /* ordered by number */
+/* Does a token with this policy have it? */
+bool mech_offered(const struct mech *row, bool compat);
+/* Before the first use of the calls above by another thread. */
+void mech_set_legacy(bool on);
 
 /* True until the application went away; long work asks now and then (key generation). */
 struct cancel {

@@ -163,3 +163,14 @@ const struct mech_family family_aes = {
 	.update = aes_update,
 	.final = aes_final,
 };
+
+static const struct mech rows[] = {
+	{CKM_AES_ECB, CRYPT, AES_KEYS, NULL, AES_ECB, &family_aes},
+	{CKM_AES_CBC, CRYPT, AES_KEYS, NULL, AES_CBC, &family_aes},
+	{CKM_AES_CBC_PAD, CRYPT | WRAP, AES_KEYS, NULL, AES_CBC_PAD, &family_aes},
+	{CKM_AES_CTR, CRYPT, AES_KEYS, NULL, AES_CTR, &family_aes},
+	{CKM_AES_OFB, CRYPT, AES_KEYS, NULL, AES_OFB, &family_aes},
+	{CKM_AES_CFB8, CRYPT, AES_KEYS, NULL, AES_CFB8, &family_aes},
+	{CKM_AES_CFB128, CRYPT, AES_KEYS, NULL, AES_CFB128, &family_aes},
+};
+const struct mech_rows mech_aes_rows = {MECH_ROWS(rows)};

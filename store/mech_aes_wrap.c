@@ -137,3 +137,10 @@ const struct mech_family family_aes_wrap = {
 	.total = wrap_total,
 	.whole = wrap_whole,
 };
+
+static const struct mech rows[] = {
+	{CKM_AES_KEY_WRAP, CRYPT | WRAP, AES_KEYS, NULL, AES_KW, &family_aes_wrap},
+	{CKM_AES_KEY_WRAP_PAD, CRYPT | WRAP, AES_KEYS, NULL, AES_KW_PKCS7, &family_aes_wrap},
+	{CKM_AES_KEY_WRAP_KWP, CRYPT | WRAP, AES_KEYS, NULL, AES_KWP, &family_aes_wrap},
+};
+const struct mech_rows mech_aes_wrap_rows = {MECH_ROWS(rows)};

@@ -146,3 +146,10 @@ ecdh_derive(const CK_MECHANISM *m, const struct mech *row, struct object *base, 
 }
 
 const struct mech_family family_ecdh = {.bits = true, .derive = ecdh_derive};
+
+static const struct mech rows[] = {
+	{CKM_ECDH1_DERIVE, CKF_DERIVE | CURVES, 224, 521, KEYS2(CKK_EC, CKK_EC_MONTGOMERY), NULL, ECDH_PLAIN,
+		&family_ecdh},
+	{CKM_ECDH1_COFACTOR_DERIVE, CKF_DERIVE | CURVES, 224, 521, KEYS1(CKK_EC), NULL, ECDH_COFACTOR, &family_ecdh},
+};
+const struct mech_rows mech_derive_rows = {MECH_ROWS(rows)};

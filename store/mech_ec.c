@@ -187,3 +187,26 @@ const struct mech_family family_eddsa = {
 	.verify = eddsa_verify,
 	.generate_pair = ec_generate_pair,
 };
+
+#define EC_KEYS 224, 521, KEYS1(CKK_EC)
+#define ED_KEYS 255, 448, KEYS1(CKK_EC_EDWARDS)
+#define ECDSA(type, name) {type, SIGN | CURVES, EC_KEYS, name, 0, &family_ecdsa}
+static const struct mech rows[] = {
+	{CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR | CURVES, EC_KEYS, NULL, 0, &family_ec_key},
+	ECDSA(CKM_ECDSA, NULL),
+	ECDSA(CKM_ECDSA_SHA1, "SHA1"),
+	ECDSA(CKM_ECDSA_SHA224, "SHA2-224"),
+	ECDSA(CKM_ECDSA_SHA256, "SHA2-256"),
+	ECDSA(CKM_ECDSA_SHA384, "SHA2-384"),
+	ECDSA(CKM_ECDSA_SHA512, "SHA2-512"),
+	ECDSA(CKM_ECDSA_SHA3_224, "SHA3-224"),
+	ECDSA(CKM_ECDSA_SHA3_256, "SHA3-256"),
+	ECDSA(CKM_ECDSA_SHA3_384, "SHA3-384"),
+	ECDSA(CKM_ECDSA_SHA3_512, "SHA3-512"),
+	{CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR | NAMED, ED_KEYS, NULL, 0, &family_ec_key},
+	{CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR | NAMED, 255, 448, KEYS1(CKK_EC_MONTGOMERY),
+		NULL, 0, &family_ec_key},
+	/* GnuTLS generates with CKM_EDDSA itself */
+	{CKM_EDDSA, SIGN | CKF_GENERATE_KEY_PAIR | NAMED, ED_KEYS, NULL, 0, &family_eddsa},
+};
+const struct mech_rows mech_ec_rows = {MECH_ROWS(rows)};

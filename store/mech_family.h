@@ -95,6 +95,8 @@ struct op {
 
 struct mech_family {
 	bool bits; /* key sizes of the rows count bits, not bytes */
+	/* Can this build's OpenSSL do the row? NULL: always. */
+	bool (*there)(const struct mech *row);
 	/* Takes what it needs from the parameter; makes or renews contexts. */
 	CK_RV (*begin)(struct op *op, const CK_MECHANISM *m);
 	/* Bytes that have come out in total after `fed` bytes, with or without the final call. */
@@ -113,6 +115,27 @@ struct mech_family {
 	CK_RV (*derive)(const CK_MECHANISM *m, const struct mech *row, struct object *base,
 		struct attrs *key);
 };
+
+/* ---- rows ---- */
+struct mech_rows {
+	const struct mech *rows;
+	size_t n;
+};
+extern const struct mech_rows mech_hash_rows, mech_mac_rows, mech_secret_rows, mech_rsa_key_rows, mech_rsa_rows,
+	mech_ec_rows, mech_derive_rows, mech_aes_rows, mech_gcm_rows, mech_aes_wrap_rows;
+
+#define MECH_ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
+#define NO_KEY CK_UNAVAILABLE_INFORMATION
+#define KEYS1(a) {a, NO_KEY, NO_KEY}
+#define KEYS2(a, b) {a, b, NO_KEY}
+#define NO_KEYS {NO_KEY, NO_KEY, NO_KEY}
+#define CRYPT (CKF_ENCRYPT | CKF_DECRYPT)
+#define SIGN (CKF_SIGN | CKF_VERIFY)
+#define RECOVER (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER)
+#define WRAP (CKF_WRAP | CKF_UNWRAP)
+#define CURVES (CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME | CKF_EC_UNCOMPRESS)
+#define NAMED (CKF_EC_OID | CKF_EC_CURVENAME)
+#define AES_KEYS 16, 32, KEYS1(CKK_AES)
 
 extern const struct mech_family family_digest, family_mac, family_secret, family_rsa_key, family_rsa,
 	family_ec_key, family_ecdsa, family_eddsa, family_ecdh, family_aes, family_gcm, family_aes_wrap;

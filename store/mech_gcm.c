@@ -113,3 +113,8 @@ const struct mech_family family_gcm = {
 	.final = gcm_final,
 	.whole = gcm_whole,
 };
+
+static const struct mech rows[] = {
+	{CKM_AES_GCM, CRYPT | WRAP, AES_KEYS, NULL, AES_GCM, &family_gcm},
+};
+const struct mech_rows mech_gcm_rows = {MECH_ROWS(rows)};

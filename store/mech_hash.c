@@ -136,3 +136,19 @@ const struct mech_family family_digest = {
 	.update = digest_update,
 	.final = digest_final,
 };
+
+#define DIGEST(type, name) {type, CKF_DIGEST, 0, 0, NO_KEYS, name, 0, &family_digest}
+static const struct mech rows[] = {
+	DIGEST(CKM_SHA512_224, "SHA2-512/224"),
+	DIGEST(CKM_SHA512_256, "SHA2-512/256"),
+	DIGEST(CKM_SHA_1, "SHA1"),
+	DIGEST(CKM_SHA256, "SHA2-256"),
+	DIGEST(CKM_SHA224, "SHA2-224"),
+	DIGEST(CKM_SHA384, "SHA2-384"),
+	DIGEST(CKM_SHA512, "SHA2-512"),
+	DIGEST(CKM_SHA3_256, "SHA3-256"),
+	DIGEST(CKM_SHA3_224, "SHA3-224"),
+	DIGEST(CKM_SHA3_384, "SHA3-384"),
+	DIGEST(CKM_SHA3_512, "SHA3-512"),
+};
+const struct mech_rows mech_hash_rows = {MECH_ROWS(rows)};

@@ -8,6 +8,7 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+#include "key_material.h"
 #include "mech_family.h"
 #include "mech_variant.h"
 #include "secret.h"
@@ -310,3 +311,32 @@ const struct mech_family family_rsa = {
 	.whole = rsa_whole,
 	.verify = rsa_verify,
 };
+
+#define RSA_KEYS RSA_MIN_BITS, RSA_MAX_BITS, KEYS1(CKK_RSA)
+#define RSA_SIGN(type, name) {type, SIGN, RSA_KEYS, name, RSA_PKCS1, &family_rsa}
+#define RSA_SIGN_PSS(type, name) {type, SIGN, RSA_KEYS, name, RSA_PSS, &family_rsa}
+static const struct mech rows[] = {
+	{CKM_RSA_PKCS, CRYPT | SIGN | RECOVER | WRAP, RSA_KEYS, NULL, RSA_PKCS1, &family_rsa},
+	{CKM_RSA_X_509, CRYPT | SIGN | RECOVER, RSA_KEYS, NULL, RSA_RAW, &family_rsa},
+	RSA_SIGN(CKM_SHA1_RSA_PKCS, "SHA1"),
+	{CKM_RSA_PKCS_OAEP, CRYPT | WRAP, RSA_KEYS, NULL, RSA_OAEP, &family_rsa},
+	{CKM_RSA_PKCS_PSS, SIGN, RSA_KEYS, NULL, RSA_PSS, &family_rsa},
+	RSA_SIGN_PSS(CKM_SHA1_RSA_PKCS_PSS, "SHA1"),
+	RSA_SIGN(CKM_SHA256_RSA_PKCS, "SHA2-256"),
+	RSA_SIGN(CKM_SHA384_RSA_PKCS, "SHA2-384"),
+	RSA_SIGN(CKM_SHA512_RSA_PKCS, "SHA2-512"),
+	RSA_SIGN_PSS(CKM_SHA256_RSA_PKCS_PSS, "SHA2-256"),
+	RSA_SIGN_PSS(CKM_SHA384_RSA_PKCS_PSS, "SHA2-384"),
+	RSA_SIGN_PSS(CKM_SHA512_RSA_PKCS_PSS, "SHA2-512"),
+	RSA_SIGN(CKM_SHA224_RSA_PKCS, "SHA2-224"),
+	RSA_SIGN_PSS(CKM_SHA224_RSA_PKCS_PSS, "SHA2-224"),
+	RSA_SIGN(CKM_SHA3_256_RSA_PKCS, "SHA3-256"),
+	RSA_SIGN(CKM_SHA3_384_RSA_PKCS, "SHA3-384"),
+	RSA_SIGN(CKM_SHA3_512_RSA_PKCS, "SHA3-512"),
+	RSA_SIGN_PSS(CKM_SHA3_256_RSA_PKCS_PSS, "SHA3-256"),
+	RSA_SIGN_PSS(CKM_SHA3_384_RSA_PKCS_PSS, "SHA3-384"),
+	RSA_SIGN_PSS(CKM_SHA3_512_RSA_PKCS_PSS, "SHA3-512"),
+	RSA_SIGN(CKM_SHA3_224_RSA_PKCS, "SHA3-224"),
+	RSA_SIGN_PSS(CKM_SHA3_224_RSA_PKCS_PSS, "SHA3-224"),
+};
+const struct mech_rows mech_rsa_rows = {MECH_ROWS(rows)};

@@ -79,3 +79,10 @@ rsa_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *p
 }
 
 const struct mech_family family_rsa_key = {.bits = true, .generate_pair = rsa_generate_pair};
+
+#define RSA_GEN_MIN 2048
+static const struct mech rows[] = {
+	{CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, RSA_GEN_MIN, RSA_MAX_BITS, KEYS1(CKK_RSA), NULL, 0,
+		&family_rsa_key},
+};
+const struct mech_rows mech_rsa_key_rows = {MECH_ROWS(rows)};

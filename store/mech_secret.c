@@ -69,3 +69,23 @@ secret_generate(const CK_MECHANISM *m, const struct mech *row, struct attrs *key
 }
 
 const struct mech_family family_secret = {.generate = secret_generate};
+
+#define HMAC_GEN(type, key) {type, CKF_GENERATE, 1, SECRET_MAX, KEYS1(key), NULL, 0, &family_secret}
+static const struct mech rows[] = {
+	HMAC_GEN(CKM_SHA3_256_KEY_GEN, CKK_SHA3_256_HMAC),
+	HMAC_GEN(CKM_SHA3_224_KEY_GEN, CKK_SHA3_224_HMAC),
+	HMAC_GEN(CKM_SHA3_384_KEY_GEN, CKK_SHA3_384_HMAC),
+	HMAC_GEN(CKM_SHA3_512_KEY_GEN, CKK_SHA3_512_HMAC),
+	/* PKCS#11 3.1 6.8.2: sizes in bits */
+	{CKM_GENERIC_SECRET_KEY_GEN, CKF_GENERATE, 8, 8 * SECRET_MAX, KEYS1(CKK_GENERIC_SECRET), NULL, 0,
+		&family_secret},
+	{CKM_AES_KEY_GEN, CKF_GENERATE, AES_KEYS, NULL, 0, &family_secret},
+	HMAC_GEN(CKM_SHA_1_KEY_GEN, CKK_SHA_1_HMAC),
+	HMAC_GEN(CKM_SHA224_KEY_GEN, CKK_SHA224_HMAC),
+	HMAC_GEN(CKM_SHA256_KEY_GEN, CKK_SHA256_HMAC),
+	HMAC_GEN(CKM_SHA384_KEY_GEN, CKK_SHA384_HMAC),
+	HMAC_GEN(CKM_SHA512_KEY_GEN, CKK_SHA512_HMAC),
+	HMAC_GEN(CKM_SHA512_224_KEY_GEN, CKK_SHA512_224_HMAC),
+	HMAC_GEN(CKM_SHA512_256_KEY_GEN, CKK_SHA512_256_HMAC),
+};
+const struct mech_rows mech_secret_rows = {MECH_ROWS(rows)};

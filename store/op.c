@@ -15,14 +15,22 @@
 /* What a wiped operation may keep allocated. */
 #define KEEP_MAX (16u << 10)
 
-static const CK_FLAGS flags[OP_KINDS] = {
-	[OP_ENCRYPT] = CKF_ENCRYPT,
-	[OP_DECRYPT] = CKF_DECRYPT,
-	[OP_DIGEST] = CKF_DIGEST,
-	[OP_SIGN] = CKF_SIGN,
-	[OP_VERIFY] = CKF_VERIFY,
-	[OP_SIGN_RECOVER] = CKF_SIGN_RECOVER,
-	[OP_VERIFY_RECOVER] = CKF_VERIFY_RECOVER,
+/* What the mechanism's row must say, and what the key must allow. */
+static const struct {
+	CK_FLAGS mech, key;
+} uses[OP_KINDS] = {
+	[OP_ENCRYPT] = {CKF_ENCRYPT, CKF_ENCRYPT},
+	[OP_DECRYPT] = {CKF_DECRYPT, CKF_DECRYPT},
+	[OP_DIGEST] = {CKF_DIGEST, 0},
+	[OP_SIGN] = {CKF_SIGN, CKF_SIGN},
+	[OP_VERIFY] = {CKF_VERIFY, CKF_VERIFY},
+	[OP_SIGN_RECOVER] = {CKF_SIGN_RECOVER, CKF_SIGN_RECOVER},
+	[OP_VERIFY_RECOVER] = {CKF_VERIFY_RECOVER, CKF_VERIFY_RECOVER},
+	[OP_VERIFY_SIGNATURE] = {CKF_VERIFY, CKF_VERIFY},
+	[OP_MESSAGE_ENCRYPT] = {CKF_MESSAGE_ENCRYPT, CKF_ENCRYPT},
+	[OP_MESSAGE_DECRYPT] = {CKF_MESSAGE_DECRYPT, CKF_DECRYPT},
+	[OP_MESSAGE_SIGN] = {CKF_MESSAGE_SIGN, CKF_SIGN},
+	[OP_MESSAGE_VERIFY] = {CKF_MESSAGE_VERIFY, CKF_VERIFY},
 };
 
 /* ---- bytes ---- */
@@ -235,11 +243,11 @@ op_begin(struct op **op, enum op_kind kind, const CK_MECHANISM *m, struct object
 	*op = NULL;
 	if (m == NULL || kind >= OP_KINDS)
 		return CKR_ARGUMENTS_BAD;
-	if ((row = mech_find(m->mechanism)) == NULL || (row->flags & flags[kind]) == 0)
+	if ((row = mech_find(m->mechanism)) == NULL || (row->flags & uses[kind].mech) == 0)
 		return why(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not there for this use", m->mechanism);
 	if ((key == NULL) != (kind == OP_DIGEST))
 		return CKR_ARGUMENTS_BAD;
-	if (key != NULL && (rv = rules_use(key, m->mechanism, flags[kind])) != CKR_OK)
+	if (key != NULL && (rv = rules_use(key, m->mechanism, uses[kind].key)) != CKR_OK)
 		return rv;
 	if ((rv = op_start(op, kind, m, row, key)) == CKR_OK && key != NULL)
 		object_ref(key);

@@ -24,6 +24,11 @@ enum op_kind {
 	OP_VERIFY,
 	OP_SIGN_RECOVER,
 	OP_VERIFY_RECOVER,
+	OP_VERIFY_SIGNATURE, /* C_VerifySignatureInit: the signature is known first */
+	OP_MESSAGE_ENCRYPT,
+	OP_MESSAGE_DECRYPT,
+	OP_MESSAGE_SIGN,
+	OP_MESSAGE_VERIFY,
 	OP_KINDS
 };
 
@@ -46,6 +51,35 @@ CK_RV op_verify_final(struct op *op, const uint8_t *sig, size_t sig_len);
 CK_RV op_digest_key(struct op *op, struct object *key);
 /* The most that once/update/final can return for so much input, for sizing reply buffers. */
 size_t op_bound(const struct op *op, size_t in_len);
+
+/* OP_VERIFY_SIGNATURE (PKCS#11 3.2, C_VerifySignature*): the signature right after op_begin; it is copied. */
+CK_RV op_set_signature(struct op *op, const uint8_t *sig, size_t sig_len);
+CK_RV op_verify_signature(struct op *op, const uint8_t *in, size_t in_len);
+CK_RV op_verify_signature_final(struct op *op);
+
+/* ---- messages (PKCS#11 3.1 5.9, 5.11, 5.14, 5.16): op_begin with OP_MESSAGE_*, then message after message ----
+ * An error in a message ends that message, not the operation, and op_active stays true (3.1 5.9.2). */
+struct message {
+	void *param; /* the mechanism's message parameter, CK_GCM_MESSAGE_PARAMS ...: an IV that the token makes and
+		      * the tag are written through its pointers. NULL for signatures */
+	CK_ULONG param_len;
+	const uint8_t *aad;
+	size_t aad_len;
+};
+/* One message in one part: encrypt, decrypt, sign. out == NULL asks for the length. */
+CK_RV op_message(struct op *op, const struct message *m, const uint8_t *in, size_t in_len, uint8_t *out,
+	CK_ULONG *out_len);
+CK_RV op_message_verify(struct op *op, const struct message *m, const uint8_t *in, size_t in_len, const uint8_t *sig,
+	size_t sig_len);
+/* One message in parts. The parameter of every call is the one message's; `last` ends the message. Signing: out and
+ * out_len NULL but for the last part. */
+CK_RV op_message_begin(struct op *op, const struct message *m);
+CK_RV op_message_next(struct op *op, const struct message *m, const uint8_t *in, size_t in_len, bool last, uint8_t *out,
+	CK_ULONG *out_len);
+CK_RV op_message_verify_next(struct op *op, const struct message *m, const uint8_t *in, size_t in_len, bool last,
+	const uint8_t *sig, size_t sig_len);
+/* The most that op_message or op_message_next can return for so much input. */
+size_t op_message_bound(const struct op *op, size_t in_len);
 
 /* C_GetOperationState / C_SetOperationState: digests only, else CKR_STATE_UNSAVEABLE. */
 CK_RV op_save(const struct op *op, uint8_t *out, CK_ULONG *out_len);

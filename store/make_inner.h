@@ -1,0 +1,21 @@
+/*
+ * make_inner.h - what the files that make objects (make*.c) share
+ *
+ * Ownership:  sets are the caller's until make_settle took their content over.
+ */
+#ifndef TOKENFS_MAKE_INNER_H
+#define TOKENFS_MAKE_INNER_H
+
+#include "token.h"
+
+/* Commits what was made, unless whoever asked for it has gone or logged out while it was being made
+ * (CKR_FUNCTION_CANCELED). */
+CK_RV make_commit(const struct maker *m, struct object **puts, size_t n);
+/* Turns a finished set into an object, and into a durable one if it is a token object. */
+CK_RV make_settle(const struct maker *m, struct attrs *a, struct object **o);
+/* The template as the parent key and the policy complete it, and the set that grows from it. how: HOW_UNWRAP or
+ * HOW_DERIVE. */
+CK_RV make_heir(struct attrs *a, const struct maker *m, const struct object *parent, const struct attrs *templ,
+	const struct attrs *implied, enum rules_how how);
+
+#endif
