@@ -168,6 +168,17 @@ app_user(struct app *a, struct token *t)
 	return user;
 }
 
+bool
+app_has_slot_event(struct app *a)
+{
+	bool event;
+
+	pthread_mutex_lock(&a->lock);
+	event = a->seen_generation != vault_generation(a->daemon->vault);
+	pthread_mutex_unlock(&a->lock);
+	return event;
+}
+
 void
 app_audit(struct app *a, struct token *t, const char *what, const struct object *o, CK_RV rv)
 {

@@ -65,6 +65,8 @@ CK_USER_TYPE app_user(struct app *a, struct token *t);
 CK_USER_TYPE app_user_locked(const struct app *a, struct token *t);
 /* With app->lock held: the entry, also one whose key is gone, or NULL. */
 struct app_login *app_login_find(const struct app *a, const struct token *t);
+/* Have slots changed since C_WaitForSlotEvent told it last? */
+bool app_has_slot_event(struct app *a);
 /* Audit event with this application as who. t and object may be NULL. */
 void app_audit(struct app *a, struct token *t, const char *what, const struct object *o, CK_RV rv);
 /* An audit event the first time this application uses the token key o in this way ("use-sign"), and the first

@@ -39,6 +39,11 @@ static const struct command commands[] = {
 		"Also unlocks a user PIN that was locked by wrong tries. The objects stay. The new PIN is\n"
 		"--new-pin, or --pin.\n",
 		cmd_token_init_pin, false, true, true},
+	{"token policy", "LABEL [strict|compat]", 1, 2, O(SO_PIN), "show or set what applications may do with keys",
+		"Strict, the default: what is sensitive does not leave by any sequence of calls. Compat: a key's\n"
+		"usage can be widened later, and mechanisms are there that can give key bits away, as programs\n"
+		"written for other tokens may need it. Counts at once. Setting it takes the security officer's PIN.\n",
+		cmd_token_policy, false, true, true},
 	{"unlock", "LABEL", 1, 1, O(PIN) | O(TIMEOUT), "open a token's private objects to your programs",
 		"Until `tokenfs lock`, the end of the time or of the mount, private/ is open to you, and your\n"
 		"applications log in without a PIN.\n",
@@ -62,8 +67,9 @@ static const struct command commands[] = {
 	{"vault-key import", "FILE", 1, 1, 0, "put an exported key back into the key file",
 		"FILE - is stdin. The key must be the one that the vault was made with.\n", cmd_vault_key_import,
 		false, true, true},
-	{"audit", "", 0, 0, O(AFTER) | O(LIMIT), "print who did what, when, and with what result",
-		"Exits with 6 if the chain of events was cut or changed.\n", cmd_audit, false, true, true},
+	{"audit", "", 0, 0, O(AFTER) | O(LIMIT) | O(FOLLOW), "print who did what, when, and with what result",
+		"Exits with 6 if the chain of events was cut or changed. With --follow it goes on, second by second,\n"
+		"until it is stopped, the limit is reached or the mount ends.\n", cmd_audit, false, true, true},
 	{"help", "[COMMAND]", 0, 2, 0, "explain a command", NULL, cmd_help, false, false, false},
 	{"complete", "[WORD]...", 0, -1, 0, "print what may follow, for the shell's completion", NULL,
 		cmd_complete, true, false, false},

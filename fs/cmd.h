@@ -67,6 +67,7 @@ enum cmd_opt {
 	OPT_OUTPUT,
 	OPT_AFTER,
 	OPT_LIMIT,
+	OPT_FOLLOW,
 	OPT_COUNT
 };
 #define CMD_OPT(o) (UINT64_C(1) << (o))
@@ -173,6 +174,7 @@ int cmd_token_list(struct cmd *c);
 int cmd_token_delete(struct cmd *c);
 int cmd_token_change_pin(struct cmd *c);
 int cmd_token_init_pin(struct cmd *c);
+int cmd_token_policy(struct cmd *c);
 int cmd_unlock(struct cmd *c);
 int cmd_lock(struct cmd *c);
 int cmd_check(struct cmd *c);

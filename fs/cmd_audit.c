@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -88,12 +89,28 @@ page(const struct cmd *c, struct client *client, uint64_t max, uint64_t *after, 
 	return rv;
 }
 
+/* All that is there now, *limit at most. */
+static CK_RV
+pages(const struct cmd *c, struct client *client, uint64_t *limit, uint64_t *after, bool *intact)
+{
+	uint64_t events, max;
+	CK_RV rv;
+
+	do {
+		events = 0;
+		max = *limit < PAGE ? *limit : PAGE;
+		rv = max ? page(c, client, max, after, &events, intact) : CKR_OK;
+		*limit -= events;
+	} while (rv == CKR_OK && events == max && max > 0);
+	return rv;
+}
+
 int
 cmd_audit(struct cmd *c)
 {
 	struct client *client = NULL;
-	uint64_t after = 0, limit = UINT64_MAX, events, max;
-	bool intact = true;
+	uint64_t after = 0, limit = UINT64_MAX;
+	bool intact = true, follow = c->opt[OPT_FOLLOW] != NULL;
 	CK_RV rv;
 	int code;
 
@@ -101,15 +118,16 @@ cmd_audit(struct cmd *c)
 		return cmd_say(CMD_USAGE, "--after is the number of an event");
 	if (c->opt[OPT_LIMIT] && !cmd_number(c->opt[OPT_LIMIT], INT64_MAX, &limit))
 		return cmd_say(CMD_USAGE, "--limit is a number of events");
-	code = cmd_client(c, CLIENT_EITHER, &client);
+	/* Without a mount nobody but this command itself has the vault: nothing would ever come. */
+	code = cmd_client(c, follow ? CLIENT_MOUNT : CLIENT_EITHER, &client);
 	if (code != CMD_OK)
 		goto out;
-	do {
-		events = 0;
-		max = limit < PAGE ? limit : PAGE;
-		rv = max ? page(c, client, max, &after, &events, &intact) : CKR_OK;
-		limit -= events;
-	} while (rv == CKR_OK && events == max && max > 0);
+	rv = pages(c, client, &limit, &after, &intact);
+	while (follow && rv == CKR_OK && intact && limit > 0 && !ferror(stdout)) {
+		fflush(stdout);
+		sleep(1);
+		rv = pages(c, client, &limit, &after, &intact);
+	}
 	if (rv != CKR_OK)
 		code = cmd_fail(rv, "cannot read the audit");
 	else if (!intact)

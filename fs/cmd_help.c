@@ -169,6 +169,20 @@ complete_labels(void)
 	conf_free(&conf);
 }
 
+/* The words of "LABEL [strict|compat]". */
+static void
+complete_words(const char *args)
+{
+	const char *word = strchr(args, '[');
+
+	while (word && *word != ']' && *word != '\0') {
+		size_t len = strcspn(++word, "|]");
+
+		printf("%.*s\n", (int)len, word);
+		word += len;
+	}
+}
+
 /* "--vault", whose value is the next word? */
 static bool
 takes_next_word(const char *word)
@@ -203,6 +217,8 @@ cmd_complete(struct cmd *c)
 		complete_verbs(words, n);
 	else if (strcmp(row->name, "help") == 0)
 		complete_verbs(words + 1, n - 1);
+	else if (n > used && strchr(row->args, '|'))
+		complete_words(row->args);
 	else if (strstr(row->args, "LABEL"))
 		complete_labels();
 	return CMD_OK;

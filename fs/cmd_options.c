@@ -39,6 +39,7 @@ static const struct option_row options[OPT_COUNT] = {
 	{OPT_OUTPUT, "output", 'o', "FILE", NULL, "write to this new file; - is stdout", false},
 	{OPT_AFTER, "after", 0, "N", NULL, "only events after number N", false},
 	{OPT_LIMIT, "limit", 'n', "N", NULL, "at most N events", false},
+	{OPT_FOLLOW, "follow", 0, NULL, NULL, "go on with events as they come", false},
 };
 
 const struct option_row *

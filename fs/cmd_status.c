@@ -47,6 +47,7 @@ static const struct column {
 	{"LABEL", "label", plain},
 	{"SERIAL", "serial", plain},
 	{"STATE", "state", state},
+	{"POLICY", "policy", plain},
 	{"PUBLIC", "public_objects", plain},
 	{"PRIVATE", "private_objects", plain},
 	{"USER TRIES", "user_tries_left", user_tries},

@@ -96,6 +96,18 @@ call_delete(struct client *client, CK_SLOT_ID slot, const struct pass_word *so_p
 	return finish(client, &request, &reply, NULL);
 }
 
+static CK_RV
+call_policy(struct client *client, CK_SLOT_ID slot, const struct pass_word *so_pin, bool compat)
+{
+	struct codec request = {0}, reply = {0};
+
+	codec_begin(&request, WIRE_T_POLICY, client_seq(client));
+	codec_put_ulong(&request, slot);
+	codec_put_bytes(&request, so_pin->bytes, so_pin->len);
+	codec_put_byte(&request, compat);
+	return finish(client, &request, &reply, NULL);
+}
+
 /* The session ends with the connection. */
 static CK_RV
 set_user_pin(struct client *client, CK_SLOT_ID slot, const struct pass_word *so_pin, const struct pass_word *pin)
@@ -345,6 +357,88 @@ cmd_token_init_pin(struct cmd *c)
 out:
 	pass_clear(&so_pin);
 	pass_clear(&pin);
+	client_close(client);
+	return code;
+}
+
+/* ---- token policy ---- */
+
+/* What the daemon says of the token in a slot; json_object_put(*status) in the end. */
+static int
+policy_of(struct client *client, const struct token_row *t, struct json_object **status, const char **policy)
+{
+	struct json_object *tokens, *o;
+	int code = cmd_status_json(client, status);
+
+	if (code != CMD_OK)
+		return code;
+	if (!json_object_object_get_ex(*status, "tokens", &tokens))
+		return cmd_say(CMD_FAILED, "the daemon sent no list of tokens");
+	for (size_t i = 0; i < json_object_array_length(tokens); i++) {
+		o = json_object_array_get_idx(tokens, i);
+		*policy = cmd_json_text(o, "policy", NULL);
+		if (*policy && cmd_json_number(o, "slot", -1) == (int64_t)t->slot)
+			return CMD_OK;
+	}
+	return cmd_say(CMD_FAILED, "the token '%s' has gone", t->label);
+}
+
+static void
+put_policy(const struct cmd *c, const struct token_row *t, const char *policy)
+{
+	struct json_object *o;
+
+	if (!c->opt[OPT_JSON]) {
+		puts(policy);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "slot", json_object_new_int64((int64_t)t->slot));
+	json_object_object_add(o, "label", json_object_new_string(t->label));
+	json_object_object_add(o, "policy", json_object_new_string(policy));
+	cmd_put_json(o);
+	json_object_put(o);
+}
+
+static int
+set_policy(struct cmd *c, struct client *client, const struct token_row *t, bool compat)
+{
+	struct pass_word so_pin = {0};
+	int code = cmd_pin(c, OPT_SO_PIN, "security officer's PIN", false, &so_pin);
+	CK_RV rv;
+
+	if (code != CMD_OK)
+		return code;
+	rv = call_policy(client, t->slot, &so_pin, compat);
+	pass_clear(&so_pin);
+	if (rv != CKR_OK)
+		return cmd_fail(rv, "cannot set the policy of '%s'", t->label);
+	return CMD_OK;
+}
+
+int
+cmd_token_policy(struct cmd *c)
+{
+	const char *wanted = c->n_args > 1 ? c->args[1] : NULL, *policy = NULL;
+	struct json_object *status = NULL;
+	struct client *client = NULL;
+	struct token_row t;
+	int code = CMD_OK;
+
+	if (wanted && strcmp(wanted, "strict") != 0 && strcmp(wanted, "compat") != 0)
+		return cmd_say(CMD_USAGE, "a policy is strict or compat, not '%s'", wanted);
+	if (!wanted && c->opt[OPT_SO_PIN])
+		return cmd_say(CMD_USAGE, "--so-pin goes with strict or compat; the policy is shown without a PIN");
+	code = cmd_client(c, CLIENT_EITHER, &client);
+	if (code == CMD_OK)
+		code = select_token(client, c->args[0], &t);
+	if (code == CMD_OK && wanted)
+		code = set_policy(c, client, &t, strcmp(wanted, "compat") == 0);
+	if (code == CMD_OK && (!wanted || c->opt[OPT_JSON]))
+		code = policy_of(client, &t, &status, &policy);
+	if (policy && code == CMD_OK)
+		put_policy(c, &t, policy);
+	json_object_put(status);
 	client_close(client);
 	return code;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct conn {
 	struct streams streams;
 	struct call *calls; /* slow ones that have not ended */
 	unsigned n_calls;
+	struct fuse_pollhandle *poll; /* of the last that polled, until it is told; or NULL */
 	bool closed;
 };
 
@@ -57,6 +59,8 @@ conn_put(struct conn *c)
 {
 	if (atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
+	if (c->poll != NULL)
+		fuse_pollhandle_destroy(c->poll);
 	streams_clear(&c->streams);
 	caller_release(&c->caller);
 	pthread_mutex_destroy(&c->lock);
@@ -284,7 +288,8 @@ may_reveal(uint32_t call)
 {
 	return call == WIRE_DECRYPT || call == WIRE_DECRYPT_UPDATE || call == WIRE_DECRYPT_FINAL ||
 		call == WIRE_DECRYPT_DIGEST_UPDATE || call == WIRE_DECRYPT_VERIFY_UPDATE ||
-		call == WIRE_DECRYPT_NOW || call == WIRE_GET_ATTRIBUTE_VALUE;
+		call == WIRE_DECRYPT_NOW || call == WIRE_DECRYPT_MESSAGE || call == WIRE_DECRYPT_MESSAGE_NEXT ||
+		call == WIRE_GET_ATTRIBUTE_VALUE;
 }
 
 /* Is it a call that was put aside before, and is asked for again? */
@@ -440,6 +445,54 @@ conn_read(fuse_req_t req, struct conn *c, size_t size, off_t offset)
 		else
 			deliver_piece(c, req, via.n, pos, size);
 	}
+}
+
+/* ---- slot events ---- */
+
+void
+conn_poll(fuse_req_t req, struct conn *c, struct fuse_pollhandle *ph)
+{
+	struct fuse_pollhandle *before = NULL;
+	unsigned events = POLLERR;
+
+	if (caller_check(&c->caller, fuse_req_ctx(req)->uid, fuse_req_ctx(req)->pid)) {
+		/* first the handle, then the look: what changes between the two is told by both */
+		pthread_mutex_lock(&c->lock);
+		if (ph != NULL) {
+			before = c->poll;
+			c->poll = ph;
+			ph = NULL; /* transferred */
+		}
+		pthread_mutex_unlock(&c->lock);
+		events = app_has_slot_event(c->app) ? POLLIN | POLLRDNORM : 0;
+	}
+	fuse_reply_poll(req, events);
+	if (before != NULL)
+		fuse_pollhandle_destroy(before);
+	if (ph != NULL)
+		fuse_pollhandle_destroy(ph);
+}
+
+void
+conn_tell_all(void *served)
+{
+	struct served *s = served;
+
+	/* The list stays locked: notifying only hands the kernel a few bytes, and waits for nobody. */
+	pthread_mutex_lock(&s->lock);
+	for (struct conn *c = s->conns; c != NULL; c = c->next) {
+		struct fuse_pollhandle *ph;
+
+		pthread_mutex_lock(&c->lock);
+		ph = c->poll;
+		c->poll = NULL;
+		pthread_mutex_unlock(&c->lock);
+		if (ph == NULL)
+			continue;
+		fuse_lowlevel_notify_poll(ph);
+		fuse_pollhandle_destroy(ph);
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- life ---- */

@@ -12,7 +12,9 @@
  *
  * Interrupts: a call that was interrupted goes on; the same frame (call and seq) sent again is attached to
  *             it or gets its kept reply. Only closing the connection cancels.
- * Locking:    conn->lock guards streams and calls. Order: conn -> jobs; never held during rpc_call.
+ * Waiting:    an application that waits for slot events polls its connection; no thread here waits with it.
+ * Locking:    conn->lock guards streams, calls and the poll handle. Order: served -> conn -> jobs; never held during
+ *             rpc_call.
  * Format:     docs/PROTOCOL.md
  */
 #ifndef TOKENFS_CONN_H
@@ -31,6 +33,12 @@ void conn_ioctl(fuse_req_t req, struct conn *c, unsigned int cmd, const void *in
 void conn_write(fuse_req_t req, struct conn *c, const char *data, size_t len, off_t offset);
 void conn_read(fuse_req_t req, struct conn *c, size_t size, off_t offset);
 void conn_release(fuse_req_t req, struct conn *c);
+
+/* Has the application news of slots to ask for (WIRE_WAIT_FOR_SLOT_EVENT)? Takes ph over, which is told when that
+ * changes. */
+void conn_poll(fuse_req_t req, struct conn *c, struct fuse_pollhandle *ph);
+/* Slots have changed: wakes whoever polls any connection. served. */
+void conn_tell_all(void *served);
 
 /* At the end of service: cancels every application's work; then, when no job runs any more, frees
  * what the kernel did not release. */

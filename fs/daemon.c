@@ -36,6 +36,7 @@ daemon_open(struct daemon **out, const struct conf *conf, bool read_only)
 	atomic_flag_clear(&d->checking);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->init_lock, NULL);
+	mech_set_legacy(conf->legacy);
 	daemon_vault_config(conf, read_only, &cfg);
 	rv = vault_open(&d->vault, &cfg);
 	if (rv != CKR_OK) {
@@ -77,6 +78,15 @@ daemon_close(struct daemon *d)
 	pthread_mutex_destroy(&d->lock);
 	pthread_mutex_destroy(&d->init_lock);
 	free(d);
+}
+
+void
+daemon_heed_slots(struct daemon *d)
+{
+	uint64_t now = vault_generation(d->vault);
+
+	if (atomic_exchange(&d->told_generation, now) != now && d->on_slots)
+		d->on_slots(d->on_slots_arg);
 }
 
 /* With d->lock held. */

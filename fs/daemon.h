@@ -40,6 +40,10 @@ struct daemon {
 	/* Called without a lock after an unlock ended: what was read under it is to be wiped. May be NULL. */
 	void (*on_lock)(void *arg);
 	void *on_lock_arg;
+	/* Called without a lock after tokens came, went or were initialised. May be NULL. */
+	void (*on_slots)(void *arg);
+	void *on_slots_arg;
+	atomic_uint_least64_t told_generation; /* the vault's, when on_slots was called last */
 	pthread_mutex_t init_lock;
 	CK_SLOT_ID initialising; /* no session opens there; CK_UNAVAILABLE_INFORMATION: none */
 	time_t started;
@@ -54,6 +58,9 @@ CK_RV daemon_open(struct daemon **d, const struct conf *conf, bool read_only);
 void daemon_close(struct daemon *d);
 /* What vault_* calls want, as the configuration says. */
 void daemon_vault_config(const struct conf *conf, bool read_only, struct vault_config *cfg);
+
+/* Calls on_slots if vault_generation has moved since it was called last: after whatever may have moved it. */
+void daemon_heed_slots(struct daemon *d);
 
 /* Keeps sessions off a slot while its token is made or unmade: CKR_SESSION_EXISTS if any application
  * has one there. A success is paired with daemon_slot_release. */

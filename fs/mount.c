@@ -122,6 +122,9 @@ serve(struct daemon *d, const char *mount, int ready)
 	}
 	d->on_lock = ops_wipe_locked;
 	d->on_lock_arg = &s;
+	atomic_store(&d->told_generation, vault_generation(d->vault));
+	d->on_slots_arg = &s;
+	d->on_slots = conn_tell_all;
 	harden_sandbox(d->conf, &d->hardening);
 	harden_memory(&d->hardening);
 	/* One more than cores: the one that key generation cannot take. */
@@ -146,6 +149,7 @@ out:
 	jobs_stop(s.jobs);
 	watch_stop();
 	fuse_remove_signal_handlers(s.session);
+	d->on_slots = NULL;
 	fuse_session_destroy(s.session);
 	conn_free_all(&s);
 	d->on_lock = NULL;

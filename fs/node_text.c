@@ -255,6 +255,8 @@ static const struct {
 	{CKF_WRAP, "wrap"},
 	{CKF_UNWRAP, "unwrap"},
 	{CKF_DERIVE, "derive"},
+	{CKF_ENCAPSULATE, "encapsulate"},
+	{CKF_DECAPSULATE, "decapsulate"},
 };
 
 CK_RV

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -322,6 +323,20 @@ op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, struct fus
 		conn_ioctl(req, conn_of(fi), cmd, in, in_len, out_len);
 }
 
+/* Texts can always be read and written; a connection can be read when slots have changed. */
+static void
+op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+{
+	(void)ino;
+	if (conn_of(fi) != NULL) {
+		conn_poll(req, conn_of(fi), ph);
+		return;
+	}
+	fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
+	if (ph != NULL)
+		fuse_pollhandle_destroy(ph);
+}
+
 /* ---- changes of the tree ---- */
 
 static void
@@ -419,6 +434,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.fsync = op_fsync,
 	.release = op_release,
 	.ioctl = op_ioctl,
+	.poll = op_poll,
 	.opendir = ops_dir_open,
 	.readdir = ops_dir_read,
 	.releasedir = ops_dir_release,

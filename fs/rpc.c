@@ -98,6 +98,38 @@ static const struct gate gates[] = {
 	{WIRE_SIGN_NOW, NEED_SESSION, rpc_sign_now},
 	{WIRE_VERIFY_NOW, NEED_SESSION, rpc_verify_now},
 	{WIRE_FIND_NOW, NEED_SESSION, rpc_find_now},
+	{WIRE_DERIVE_KEYS, NEED_SESSION, rpc_derive_keys},
+	{WIRE_LOGIN_USER, NEED_SESSION, rpc_login_user, SLOW},
+	{WIRE_SESSION_CANCEL, NEED_SESSION, rpc_session_cancel},
+	{WIRE_MESSAGE_ENCRYPT_INIT, NEED_SESSION, rpc_message_encrypt_init},
+	{WIRE_ENCRYPT_MESSAGE, NEED_SESSION, rpc_encrypt_message},
+	{WIRE_ENCRYPT_MESSAGE_BEGIN, NEED_SESSION, rpc_encrypt_message_begin},
+	{WIRE_ENCRYPT_MESSAGE_NEXT, NEED_SESSION, rpc_encrypt_message_next},
+	{WIRE_MESSAGE_ENCRYPT_FINAL, NEED_SESSION, rpc_message_encrypt_final},
+	{WIRE_MESSAGE_DECRYPT_INIT, NEED_SESSION, rpc_message_decrypt_init},
+	{WIRE_DECRYPT_MESSAGE, NEED_SESSION, rpc_decrypt_message},
+	{WIRE_DECRYPT_MESSAGE_BEGIN, NEED_SESSION, rpc_decrypt_message_begin},
+	{WIRE_DECRYPT_MESSAGE_NEXT, NEED_SESSION, rpc_decrypt_message_next},
+	{WIRE_MESSAGE_DECRYPT_FINAL, NEED_SESSION, rpc_message_decrypt_final},
+	{WIRE_MESSAGE_SIGN_INIT, NEED_SESSION, rpc_message_sign_init},
+	{WIRE_SIGN_MESSAGE, NEED_SESSION, rpc_sign_message},
+	{WIRE_SIGN_MESSAGE_BEGIN, NEED_SESSION, rpc_sign_message_begin},
+	{WIRE_SIGN_MESSAGE_NEXT, NEED_SESSION, rpc_sign_message_next},
+	{WIRE_MESSAGE_SIGN_FINAL, NEED_SESSION, rpc_message_sign_final},
+	{WIRE_MESSAGE_VERIFY_INIT, NEED_SESSION, rpc_message_verify_init},
+	{WIRE_VERIFY_MESSAGE, NEED_SESSION, rpc_verify_message},
+	{WIRE_VERIFY_MESSAGE_BEGIN, NEED_SESSION, rpc_verify_message_begin},
+	{WIRE_VERIFY_MESSAGE_NEXT, NEED_SESSION, rpc_verify_message_next},
+	{WIRE_MESSAGE_VERIFY_FINAL, NEED_SESSION, rpc_message_verify_final},
+	{WIRE_VERIFY_SIGNATURE_INIT, NEED_SESSION, rpc_verify_signature_init},
+	{WIRE_VERIFY_SIGNATURE, NEED_SESSION, rpc_verify_signature},
+	{WIRE_VERIFY_SIGNATURE_UPDATE, NEED_SESSION, rpc_verify_signature_update},
+	{WIRE_VERIFY_SIGNATURE_FINAL, NEED_SESSION, rpc_verify_signature_final},
+	{WIRE_GET_SESSION_VALIDATION_FLAGS, NEED_SESSION, rpc_get_session_validation_flags},
+	{WIRE_WRAP_KEY_AUTHENTICATED, NEED_SESSION, rpc_wrap_key_authenticated},
+	{WIRE_UNWRAP_KEY_AUTHENTICATED, NEED_SESSION, rpc_unwrap_key_authenticated},
+	{WIRE_ENCAPSULATE_KEY, NEED_SESSION, rpc_encapsulate_key},
+	{WIRE_DECAPSULATE_KEY, NEED_SESSION, rpc_decapsulate_key},
 	{WIRE_T_STATUS, NEED_HELLO, rpc_t_status},
 	{WIRE_T_UNLOCK, NEED_HELLO, rpc_t_unlock, SLOW},
 	{WIRE_T_LOCK, NEED_HELLO, rpc_t_lock},
@@ -106,6 +138,7 @@ static const struct gate gates[] = {
 	{WIRE_T_DELETE_TOKEN, NEED_HELLO, rpc_t_delete_token, SLOW},
 	{WIRE_T_CHECK, NEED_HELLO, rpc_t_check, HEAVY},
 	{WIRE_T_AUDIT, NEED_HELLO, rpc_t_audit, SLOW},
+	{WIRE_T_POLICY, NEED_HELLO, rpc_t_policy, SLOW},
 };
 
 static const struct gate *
@@ -198,6 +231,8 @@ perform(struct rpc *r, const struct gate *g, const uint8_t *frame, size_t len)
 	if (rv == CKR_OK)
 		rv = g->handler(r);
 	session_leave(r->session);
+	if (g->cost != RPC_FAST) /* whatever makes, deletes or restores a token */
+		daemon_heed_slots(r->daemon);
 	return rv;
 }
 

@@ -304,6 +304,32 @@ out:
 	return rv;
 }
 
+CK_RV
+rpc_t_policy(struct rpc *r)
+{
+	struct token *t = NULL;
+	const uint8_t *pin;
+	uint8_t compat = 0;
+	CK_SLOT_ID slot;
+	size_t len;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &slot);
+	codec_get_bytes(&r->in, &pin, &len);
+	codec_get_byte(&r->in, &compat);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK && (!pin || compat > 1))
+		rv = CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		rv = token_get(r->daemon->vault, slot, &t);
+	if (rv != CKR_OK)
+		return rv;
+	rv = token_set_policy(t, pin, len, compat);
+	app_audit(r->app, t, compat ? "policy-compat" : "policy-strict", NULL, rv);
+	token_put(t);
+	return rv;
+}
+
 /* ---- check ---- */
 
 struct checking {

@@ -1,9 +1,4 @@
-#include "rpc_handler.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#include "../store/secret.h"
+#include "rpc_use.h"
 
 /* One row per kind: the name of its use in the audit. */
 static const char *const use_names[OP_KINDS] = {
@@ -13,6 +8,11 @@ static const char *const use_names[OP_KINDS] = {
 	[OP_VERIFY] = "use-verify",
 	[OP_SIGN_RECOVER] = "use-sign-recover",
 	[OP_VERIFY_RECOVER] = "use-verify-recover",
+	[OP_VERIFY_SIGNATURE] = "use-verify",
+	[OP_MESSAGE_ENCRYPT] = "use-encrypt",
+	[OP_MESSAGE_DECRYPT] = "use-decrypt",
+	[OP_MESSAGE_SIGN] = "use-sign",
+	[OP_MESSAGE_VERIFY] = "use-verify",
 };
 
 /* ---- beginning ---- */
@@ -53,6 +53,8 @@ rpc_op_begin(struct rpc *r, enum op_kind kind, bool more_follows)
 	if (rv == CKR_OK && key && !object_is_key(key))
 		rv = CKR_KEY_HANDLE_INVALID;
 	if (rv == CKR_OK)
+		rv = rules_mechanism(p.mech.mechanism, key, token_compat(r->session->token));
+	if (rv == CKR_OK)
 		rv = begin(r, kind, &p.mech, key);
 	object_put(key);
 	param_free(&p);
@@ -65,81 +67,13 @@ init(struct rpc *r, enum op_kind kind)
 	return rpc_op_begin(r, kind, false);
 }
 
-/* ---- what each use of a running operation has around it ---- */
-
-/* The operation, if it runs and has had the login that its key asks for (PKCS#11 3.1 4.9,
- * CKA_ALWAYS_AUTHENTICATE); a use without that login ends it. */
-static CK_RV
-running(struct session *s, enum op_kind kind, struct op **op)
-{
-	*op = s->ops[kind];
-	if (!*op)
-		return CKR_OPERATION_NOT_INITIALIZED;
-	if (op_needs_context_login(*op) && !s->authenticated[kind]) {
-		session_op_end(s, kind);
-		return CKR_USER_NOT_LOGGED_IN;
-	}
-	return CKR_OK;
-}
-
-static void
-settle_op(struct session *s, enum op_kind kind)
-{
-	if (s->ops[kind] && !op_active(s->ops[kind]))
-		session_op_end(s, kind);
-}
-
-/* An output buffer of the application: what it has room for, cut to what can come. */
-struct output {
-	bool present;
-	CK_ULONG room;
-	uint8_t small[512];
-	uint8_t *data; /* NULL: only the length is asked for */
-	CK_ULONG len;  /* in: size of data; out: what came, or would */
-};
-
-static CK_RV
-output_begin(struct output *out, const struct op *op, size_t in_len)
-{
-	size_t bound = op_bound(op, in_len);
-
-	out->data = NULL;
-	out->len = 0;
-	if (!out->present)
-		return CKR_OK;
-	out->len = out->room < bound ? out->room : bound;
-	if (out->len > RPC_MAX_OUTPUT)
-		return CKR_DATA_LEN_RANGE;
-	out->data = out->len <= sizeof(out->small) ? out->small : malloc(out->len);
-	return out->data ? CKR_OK : CKR_HOST_MEMORY;
-}
-
-/* CKR_OK and CKR_BUFFER_TOO_SMALL come with a length. */
-static void
-output_put(struct rpc *r, const struct output *out, CK_RV rv)
-{
-	if (rv == CKR_OK)
-		codec_put_output(r->out, out->len, out->data);
-	else if (rv == CKR_BUFFER_TOO_SMALL)
-		codec_put_output(r->out, out->len, NULL);
-}
-
-static void
-output_end(struct output *out, size_t size)
-{
-	if (!out->data)
-		return;
-	wipe(out->data, size);
-	if (out->data != out->small)
-		free(out->data);
-	out->data = NULL;
-}
+/* ---- using ---- */
 
 /* The three ways in which an operation gives output. */
 enum step { ONCE, UPDATE, FINAL };
 
 static CK_RV
-run(struct op *op, enum step step, const uint8_t *in, size_t in_len, struct output *out)
+run(struct op *op, enum step step, const uint8_t *in, size_t in_len, struct rpc_output *out)
 {
 	static const uint8_t nothing[1];
 
@@ -155,7 +89,7 @@ run(struct op *op, enum step step, const uint8_t *in, size_t in_len, struct outp
 static CK_RV
 produce(struct rpc *r, enum op_kind kind, enum step step)
 {
-	struct output out = {0};
+	struct rpc_output out = {0};
 	const uint8_t *in = NULL;
 	size_t in_len = 0, size = 0;
 	struct op *op;
@@ -166,16 +100,19 @@ produce(struct rpc *r, enum op_kind kind, enum step step)
 	codec_get_room(&r->in, &out.present, &out.room);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = running(r->session, kind, &op);
-	if (rv == CKR_OK)
-		rv = output_begin(&out, op, in_len);
+		rv = rpc_running(r->session, kind, &op);
 	if (rv != CKR_OK)
 		return rv;
+	rv = rpc_output_begin(&out, op_bound(op, in_len));
+	if (rv != CKR_OK) {
+		session_op_end(r->session, kind);
+		return rv;
+	}
 	size = out.len;
 	rv = run(op, step, in, in_len, &out);
-	output_put(r, &out, rv);
-	output_end(&out, size);
-	settle_op(r->session, kind);
+	rpc_output_put(r, &out, rv);
+	rpc_output_end(&out, size);
+	rpc_settle(r->session, kind);
 	return rv;
 }
 
@@ -191,11 +128,11 @@ consume(struct rpc *r, enum op_kind kind)
 	codec_get_bytes(&r->in, &in, &len);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = running(r->session, kind, &op);
+		rv = rpc_running(r->session, kind, &op);
 	if (rv != CKR_OK)
 		return rv;
 	rv = op_update(op, in, len, NULL, NULL);
-	settle_op(r->session, kind);
+	rpc_settle(r->session, kind);
 	return rv;
 }
 
@@ -284,7 +221,7 @@ rpc_digest_key(struct rpc *r)
 	codec_get_ulong(&r->in, &h);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = running(r->session, OP_DIGEST, &op);
+		rv = rpc_running(r->session, OP_DIGEST, &op);
 	if (rv != CKR_OK)
 		return rv;
 	rv = rpc_object(r, h, CKR_KEY_HANDLE_INVALID, &key);
@@ -295,7 +232,7 @@ rpc_digest_key(struct rpc *r)
 	if (key)
 		app_audit_use(r->app, r->session->token, "use-digest", OP_DIGEST, key, rv);
 	object_put(key);
-	settle_op(r->session, OP_DIGEST);
+	rpc_settle(r->session, OP_DIGEST);
 	return rv;
 }
 
@@ -353,11 +290,11 @@ rpc_verify(struct rpc *r)
 	codec_get_bytes(&r->in, &sig, &sig_len);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = running(r->session, OP_VERIFY, &op);
+		rv = rpc_running(r->session, OP_VERIFY, &op);
 	if (rv != CKR_OK)
 		return rv;
 	rv = op_verify(op, in, in_len, sig, sig_len);
-	settle_op(r->session, OP_VERIFY);
+	rpc_settle(r->session, OP_VERIFY);
 	return rv;
 }
 
@@ -378,11 +315,11 @@ rpc_verify_final(struct rpc *r)
 	codec_get_bytes(&r->in, &sig, &len);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = running(r->session, OP_VERIFY, &op);
+		rv = rpc_running(r->session, OP_VERIFY, &op);
 	if (rv != CKR_OK)
 		return rv;
 	rv = op_verify_final(op, sig, len);
-	settle_op(r->session, OP_VERIFY);
+	rpc_settle(r->session, OP_VERIFY);
 	return rv;
 }
 
@@ -404,7 +341,7 @@ rpc_verify_recover(struct rpc *r)
 static CK_RV
 dual(struct rpc *r, enum op_kind cipher, enum op_kind reader)
 {
-	struct output out = {0};
+	struct rpc_output out = {0};
 	struct op *first, *second;
 	size_t in_len, size;
 	const uint8_t *in;
@@ -414,11 +351,11 @@ dual(struct rpc *r, enum op_kind cipher, enum op_kind reader)
 	codec_get_room(&r->in, &out.present, &out.room);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = running(r->session, cipher, &first);
+		rv = rpc_running(r->session, cipher, &first);
 	if (rv == CKR_OK)
-		rv = running(r->session, reader, &second);
+		rv = rpc_running(r->session, reader, &second);
 	if (rv == CKR_OK)
-		rv = output_begin(&out, first, in_len);
+		rv = rpc_output_begin(&out, op_bound(first, in_len));
 	if (rv != CKR_OK)
 		return rv;
 	size = out.len;
@@ -426,10 +363,10 @@ dual(struct rpc *r, enum op_kind cipher, enum op_kind reader)
 	if (rv == CKR_OK && out.data)
 		rv = cipher == OP_ENCRYPT ? op_update(second, in, in_len, NULL, NULL)
 					  : op_update(second, out.data, out.len, NULL, NULL);
-	output_put(r, &out, rv);
-	output_end(&out, size);
-	settle_op(r->session, cipher);
-	settle_op(r->session, reader);
+	rpc_output_put(r, &out, rv);
+	rpc_output_end(&out, size);
+	rpc_settle(r->session, cipher);
+	rpc_settle(r->session, reader);
 	return rv;
 }
 

@@ -4,10 +4,8 @@
 
 #include "../store/secret.h"
 
-/* Puts the handle of a new key that was made, kept and audited as `what`; or the reason why not, which the audit
- * gets with the key it was to be made from. */
-static CK_RV
-hand_out(struct rpc *r, CK_RV rv, const char *what, const struct object *from, struct object *key)
+CK_RV
+rpc_hand_out(struct rpc *r, CK_RV rv, const char *what, const struct object *from, struct object *key)
 {
 	rv = rpc_made(r, rv);
 	if (rv == CKR_OK)
@@ -21,9 +19,8 @@ hand_out(struct rpc *r, CK_RV rv, const char *what, const struct object *from, s
 	return rv;
 }
 
-/* A key argument: an object that is a key, else `invalid`. */
-static CK_RV
-key_argument(struct rpc *r, CK_OBJECT_HANDLE h, CK_RV invalid, struct object **key)
+CK_RV
+rpc_key_argument(struct rpc *r, CK_OBJECT_HANDLE h, CK_RV invalid, struct object **key)
 {
 	CK_RV rv = rpc_object(r, h, invalid, key);
 
@@ -48,7 +45,7 @@ rpc_generate_key(struct rpc *r)
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
 		rv = make_key(&m, &p.mech, &templ, &key);
-	rv = hand_out(r, rv, "generate", NULL, key);
+	rv = rpc_hand_out(r, rv, "generate", NULL, key);
 	object_put(key);
 	attrs_free(&templ);
 	param_free(&p);
@@ -84,123 +81,94 @@ rpc_generate_key_pair(struct rpc *r)
 	return rv;
 }
 
-/* ---- wrapping ---- */
+/* ---- deriving ---- */
 
-/* The wrapped key into the reply: first its length, then, where there is room, itself. */
+/* A key that the mechanism's parameter names: as the base key, one that the session may see. */
 static CK_RV
-wrap(struct rpc *r, const CK_MECHANISM *mech, struct object *wrapping, struct object *target)
+find_key(void *arg, CK_OBJECT_HANDLE h, struct object **key)
 {
-	struct maker m = rpc_maker(r);
-	uint8_t *blob = NULL;
-	CK_ULONG room, len = 0;
-	size_t size;
-	bool present;
-	CK_RV rv;
+	CK_RV rv = rpc_key_argument(arg, h, CKR_KEY_HANDLE_INVALID, key);
 
-	codec_get_room(&r->in, &present, &room);
-	rv = rpc_taken(r);
-	if (rv != CKR_OK)
-		return rv;
-	rv = make_wrap(&m, mech, wrapping, target, NULL, &len);
-	if (rv != CKR_OK) { /* noted too: this is how keys are stolen elsewhere */
-		app_audit(r->app, r->session->token, "wrap", target, rv);
-		return rv;
+	if (rv != CKR_OK) {
+		object_put(*key);
+		*key = NULL;
 	}
-	if (!present || room < len) {
-		codec_put_output(r->out, len, NULL);
-		return present ? CKR_BUFFER_TOO_SMALL : CKR_OK;
-	}
-	size = len ? len : 1;
-	blob = malloc(size);
-	if (!blob)
-		return CKR_HOST_MEMORY;
-	rv = make_wrap(&m, mech, wrapping, target, blob, &len);
-	if (rv == CKR_OK)
-		codec_put_output(r->out, len, blob);
-	wipe(blob, size);
-	free(blob);
-	if (rv == CKR_OK)
-		rpc_audit(r, "wrap", target, rv);
 	return rv;
 }
 
-CK_RV
-rpc_wrap_key(struct rpc *r)
+/* Keeps the keys and tells their handles: the answer, and what stands in the parameter. */
+static CK_RV
+keep_derived(struct rpc *r, struct derived_key *keys, size_t n, CK_OBJECT_HANDLE *answer)
 {
-	struct object *wrapping = NULL, *target = NULL;
-	CK_OBJECT_HANDLE wrapping_h, target_h;
-	struct param p = {0};
+	struct object *objects[DERIVED_MAX];
 	CK_RV rv;
 
-	codec_get_mechanism(&r->in, &p);
-	codec_get_ulong(&r->in, &wrapping_h);
-	codec_get_ulong(&r->in, &target_h);
-	rv = r->in.rv;
-	if (rv == CKR_OK)
-		rv = key_argument(r, wrapping_h, CKR_WRAPPING_KEY_HANDLE_INVALID, &wrapping);
-	if (rv == CKR_OK)
-		rv = key_argument(r, target_h, CKR_KEY_HANDLE_INVALID, &target);
-	if (rv == CKR_OK)
-		rv = wrap(r, &p.mech, wrapping, target);
-	object_put(wrapping);
-	object_put(target);
-	param_free(&p);
+	for (size_t i = 0; i < n; i++)
+		objects[i] = keys[i].object;
+	rv = rpc_keep(r, objects, n);
+	for (size_t i = 0; i < n && rv == CKR_OK; i++) {
+		rpc_audit(r, "derive", objects[i], rv);
+		*(keys[i].at ? keys[i].at : answer) = objects[i]->handle;
+	}
 	return rv;
 }
 
-CK_RV
-rpc_unwrap_key(struct rpc *r)
+static CK_RV
+derive(struct rpc *r, struct param *p, CK_OBJECT_HANDLE *answer)
 {
-	struct object *unwrapping = NULL, *key = NULL;
+	struct derived_key keys[DERIVED_MAX];
 	struct maker m = rpc_maker(r);
+	struct object *base = NULL;
 	struct attrs templ = {0};
-	struct param p = {0};
 	CK_OBJECT_HANDLE h;
-	const uint8_t *blob;
-	size_t len;
+	size_t n = 0;
 	CK_RV rv;
 
-	codec_get_mechanism(&r->in, &p);
+	m.find = find_key;
+	m.find_arg = r;
+	codec_get_mechanism(&r->in, p);
 	codec_get_ulong(&r->in, &h);
-	codec_get_bytes(&r->in, &blob, &len);
 	codec_get_attrs(&r->in, &templ);
 	rv = rpc_taken(r);
-	if (rv == CKR_OK && !blob)
-		rv = CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
-		rv = key_argument(r, h, CKR_UNWRAPPING_KEY_HANDLE_INVALID, &unwrapping);
+		rv = rpc_key_argument(r, h, CKR_KEY_HANDLE_INVALID, &base);
 	if (rv == CKR_OK)
-		rv = make_unwrap(&m, &p.mech, unwrapping, blob, len, &templ, &key);
-	rv = hand_out(r, rv, "unwrap", unwrapping, key);
-	object_put(unwrapping);
-	object_put(key);
+		rv = rpc_made(r, make_derive(&m, &p->mech, base, &templ, keys, &n));
+	if (rv == CKR_OK)
+		rv = keep_derived(r, keys, n, answer);
+	if (rv != CKR_OK && base)
+		rpc_audit(r, "derive", base, rv);
+	for (size_t i = 0; i < n; i++)
+		object_put(keys[i].object);
+	object_put(base);
 	attrs_free(&templ);
-	param_free(&p);
 	return rv;
 }
 
 CK_RV
 rpc_derive_key(struct rpc *r)
 {
-	struct object *base = NULL, *key = NULL;
-	struct maker m = rpc_maker(r);
-	struct attrs templ = {0};
+	CK_OBJECT_HANDLE answer = CK_INVALID_HANDLE;
 	struct param p = {0};
-	CK_OBJECT_HANDLE h;
-	CK_RV rv;
+	CK_RV rv = derive(r, &p, &answer);
 
-	codec_get_mechanism(&r->in, &p);
-	codec_get_ulong(&r->in, &h);
-	codec_get_attrs(&r->in, &templ);
-	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = key_argument(r, h, CKR_KEY_HANDLE_INVALID, &base);
-	if (rv == CKR_OK)
-		rv = make_derive(&m, &p.mech, base, &templ, &key);
-	rv = hand_out(r, rv, "derive", base, key);
-	object_put(base);
-	object_put(key);
-	attrs_free(&templ);
+		codec_put_ulong(r->out, answer);
+	param_free(&p);
+	return rv;
+}
+
+CK_RV
+rpc_derive_keys(struct rpc *r)
+{
+	CK_OBJECT_HANDLE answer = CK_INVALID_HANDLE;
+	struct param p = {0};
+	CK_RV rv = derive(r, &p, &answer);
+
+	if (rv == CKR_OK) {
+		codec_put_ulong(r->out, answer);
+		codec_put_outputs(r->out, &p);
+	}
 	param_free(&p);
 	return rv;
 }

@@ -12,7 +12,9 @@ rpc_maker(struct rpc *r)
 {
 	return (struct maker){.token = r->session->token,
 		.who = session_actor(r->session),
-		.cancel = &r->session->cancel};
+		.cancel = &r->session->cancel,
+		.twins = session_object_twins,
+		.twins_arg = r->session};
 }
 
 CK_RV
@@ -26,6 +28,8 @@ rpc_object(struct rpc *r, CK_OBJECT_HANDLE h, CK_RV invalid, struct object **o)
 		return invalid;
 	if (h & HANDLE_SESSION)
 		rv = session_object_get(s, h, o);
+	else if (h & HANDLE_BUILTIN)
+		rv = builtin_object(h, o);
 	else
 		rv = token_object(s->token, h, app_user(r->app, s->token) == CKU_USER, o);
 	return rv == CKR_OBJECT_HANDLE_INVALID ? invalid : rv;
@@ -314,6 +318,8 @@ rpc_find_objects_init(struct rpc *r)
 		rv = CKR_OPERATION_ACTIVE;
 	if (rv == CKR_OK && attrs_bool(&templ, CKA_TOKEN, true))
 		rv = token_find(s->token, &templ, user == CKU_USER, &found, &n);
+	if (rv == CKR_OK && attrs_bool(&templ, CKA_TOKEN, true))
+		rv = builtin_find(&templ, &found, &n);
 	if (rv == CKR_OK && !attrs_bool(&templ, CKA_TOKEN, false))
 		rv = session_object_find(s, &templ, &found, &n);
 	if (rv == CKR_OK) {

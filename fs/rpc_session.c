@@ -20,6 +20,8 @@ rpc_open_session(struct rpc *r)
 		return rv;
 	if (!(flags & CKF_SERIAL_SESSION))
 		return CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+	if (flags & CKF_ASYNC_SESSION)
+		return CKR_SESSION_ASYNC_NOT_SUPPORTED;
 	rv = session_open(r->app, slot, flags & CKF_RW_SESSION, &h);
 	if (rv == CKR_OK)
 		codec_put_ulong(r->out, h);
@@ -81,6 +83,12 @@ rpc_get_session_info(struct rpc *r)
 
 /* ---- login and PINs ---- */
 
+static CK_RV
+login(struct session *s, CK_USER_TYPE user, const uint8_t *pin, size_t len)
+{
+	return user == CKU_CONTEXT_SPECIFIC ? login_context(s, pin, len) : login_user(s, user, pin, len);
+}
+
 CK_RV
 rpc_login(struct rpc *r)
 {
@@ -92,11 +100,26 @@ rpc_login(struct rpc *r)
 	codec_get_ulong(&r->in, &user);
 	codec_get_bytes(&r->in, &pin, &len);
 	rv = rpc_taken(r);
-	if (rv != CKR_OK)
-		return rv;
-	if (user == CKU_CONTEXT_SPECIFIC)
-		return login_context(r->session, pin, len);
-	return login_user(r->session, user, pin, len);
+	return rv == CKR_OK ? login(r->session, user, pin, len) : rv;
+}
+
+/* PKCS#11 3.1 5.6.9: users here have no names, so that none is the name of the only one. Another is an argument that
+ * does not fit. CKR_PIN_INCORRECT would have people type their PIN again and again. */
+CK_RV
+rpc_login_user(struct rpc *r)
+{
+	const uint8_t *pin, *name;
+	size_t pin_len, name_len;
+	CK_USER_TYPE user;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &user);
+	codec_get_bytes(&r->in, &pin, &pin_len);
+	codec_get_bytes(&r->in, &name, &name_len);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK && name_len > 0)
+		rv = CKR_ARGUMENTS_BAD;
+	return rv == CKR_OK ? login(r->session, user, pin, pin_len) : rv;
 }
 
 CK_RV
@@ -145,6 +168,61 @@ rpc_set_pin(struct rpc *r)
 	user = app_user(r->app, s->token) == CKU_SO ? CKU_SO : CKU_USER;
 	rv = token_set_pin(s->token, user, old, old_len, pin, len);
 	app_audit(r->app, s->token, user == CKU_SO ? "set-pin-so" : "set-pin", NULL, rv);
+	return rv;
+}
+
+/* ---- cancelling ---- */
+
+static const CK_FLAGS cancels[OP_KINDS] = {
+	[OP_ENCRYPT] = CKF_ENCRYPT,
+	[OP_DECRYPT] = CKF_DECRYPT,
+	[OP_DIGEST] = CKF_DIGEST,
+	[OP_SIGN] = CKF_SIGN,
+	[OP_VERIFY] = CKF_VERIFY,
+	[OP_SIGN_RECOVER] = CKF_SIGN_RECOVER,
+	[OP_VERIFY_RECOVER] = CKF_VERIFY_RECOVER,
+	[OP_VERIFY_SIGNATURE] = CKF_VERIFY, /* the standard has no flag for it alone */
+	[OP_MESSAGE_ENCRYPT] = CKF_MESSAGE_ENCRYPT,
+	[OP_MESSAGE_DECRYPT] = CKF_MESSAGE_DECRYPT,
+	[OP_MESSAGE_SIGN] = CKF_MESSAGE_SIGN,
+	[OP_MESSAGE_VERIFY] = CKF_MESSAGE_VERIFY,
+};
+
+/* PKCS#11 3.1 5.6.8: a flag of an operation that has not begun is passed over, and so is one that no operation here
+ * has. What has begun can be cancelled, so that CKR_OPERATION_CANCEL_FAILED is never the answer: a call that still
+ * runs on the session is waited for. */
+CK_RV
+rpc_session_cancel(struct rpc *r)
+{
+	CK_FLAGS flags;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &flags);
+	rv = rpc_taken(r);
+	if (rv != CKR_OK)
+		return rv;
+	for (int k = 0; k < OP_KINDS; k++) {
+		if (flags & cancels[k])
+			session_op_end(r->session, k);
+	}
+	if (flags & CKF_FIND_OBJECTS)
+		session_find_end(r->session);
+	return CKR_OK;
+}
+
+/* PKCS#11 3.2 5.6.11: no validated module, no flags. */
+CK_RV
+rpc_get_session_validation_flags(struct rpc *r)
+{
+	CK_ULONG type;
+	CK_RV rv;
+
+	codec_get_ulong(&r->in, &type);
+	rv = rpc_taken(r);
+	if (rv == CKR_OK && type != CKS_LAST_VALIDATION_OK)
+		rv = CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		codec_put_ulong(r->out, 0);
 	return rv;
 }
 
@@ -215,6 +293,7 @@ rpc_set_operation_state(struct rpc *r)
 		return rv;
 	for (int k = 0; k < OP_KINDS; k++)
 		session_op_end(r->session, k);
+	session_find_end(r->session);
 	r->session->ops[OP_DIGEST] = op;
 	return CKR_OK;
 }

@@ -383,8 +383,54 @@ slot_event(struct app *a, const struct slot_info *now, size_t n, CK_SLOT_ID *cha
 	return false;
 }
 
-/* PKCS#11 3.1 5.5.4, without blocking: the client asks again. Changes that fall between two questions are
- * told as one event. */
+/* With app->lock held: takes the slot as it is now into what was told; NULL: there is no memory. */
+static struct slot_info *
+learn(const struct app *a, const struct slot_info *now, size_t n, CK_SLOT_ID changed, size_t *n_told)
+{
+	struct slot_info *told = calloc(a->n_seen_slots + 1, sizeof(*told));
+	size_t count = 0, i = 0;
+
+	if (!told)
+		return NULL;
+	for (; i < a->n_seen_slots && a->seen_slots[i].id < changed; i++)
+		told[count++] = a->seen_slots[i];
+	for (size_t k = 0; k < n; k++) {
+		if (now[k].id == changed)
+			told[count++] = now[k];
+	}
+	for (; i < a->n_seen_slots; i++) {
+		if (a->seen_slots[i].id != changed)
+			told[count++] = a->seen_slots[i];
+	}
+	*n_told = count;
+	return told;
+}
+
+/* With app->lock held: the next slot that changed, which counts as told then. Each is told once: as long as there are
+ * more, the generation stays the old one. */
+static CK_RV
+next_event(struct app *a, const struct slot_info *now, size_t n, uint64_t generation, CK_SLOT_ID *changed)
+{
+	struct slot_info *told;
+	CK_SLOT_ID more;
+	size_t n_told;
+
+	if (!slot_event(a, now, n, changed)) {
+		a->seen_generation = generation;
+		return CKR_NO_EVENT;
+	}
+	told = learn(a, now, n, *changed, &n_told);
+	if (!told)
+		return CKR_HOST_MEMORY;
+	free(a->seen_slots);
+	a->seen_slots = told; /* transferred */
+	a->n_seen_slots = n_told;
+	if (!slot_event(a, now, n, &more))
+		a->seen_generation = generation;
+	return CKR_OK;
+}
+
+/* PKCS#11 3.1 5.5.4, without blocking: a client that waits polls its connection and asks again. */
 CK_RV
 rpc_wait_for_slot_event(struct rpc *r)
 {
@@ -394,7 +440,6 @@ rpc_wait_for_slot_event(struct rpc *r)
 	uint64_t generation;
 	CK_FLAGS flags;
 	size_t n = 0;
-	bool event;
 	CK_RV rv;
 
 	codec_get_ulong(&r->in, &flags);
@@ -402,23 +447,16 @@ rpc_wait_for_slot_event(struct rpc *r)
 	if (rv != CKR_OK)
 		return rv;
 	generation = vault_generation(v);
-	pthread_mutex_lock(&r->app->lock);
-	event = generation != r->app->seen_generation;
-	pthread_mutex_unlock(&r->app->lock);
-	if (!event)
+	if (!app_has_slot_event(r->app))
 		return CKR_NO_EVENT;
 	rv = vault_slots(v, &slots, &n);
 	if (rv != CKR_OK)
 		return rv;
 	pthread_mutex_lock(&r->app->lock);
-	event = slot_event(r->app, slots, n, &changed);
-	free(r->app->seen_slots);
-	r->app->seen_slots = slots; /* transferred */
-	r->app->n_seen_slots = n;
-	r->app->seen_generation = generation;
+	rv = next_event(r->app, slots, n, generation, &changed);
 	pthread_mutex_unlock(&r->app->lock);
-	if (!event)
-		return CKR_NO_EVENT;
-	codec_put_ulong(r->out, changed);
-	return CKR_OK;
+	free(slots);
+	if (rv == CKR_OK)
+		codec_put_ulong(r->out, changed);
+	return rv;
 }

@@ -48,7 +48,7 @@ struct actor
 session_actor(struct session *s)
 {
 	return (struct actor){
-		.user = app_user(s->app, s->token), .rw = s->rw, .compat = s->compat};
+		.user = app_user(s->app, s->token), .rw = s->rw, .compat = token_compat(s->token)};
 }
 
 /* ---- entering and leaving ---- */
@@ -213,7 +213,7 @@ new_session(struct app *a, CK_SLOT_ID slot, bool rw, struct session **out)
 	return CKR_OK;
 }
 
-/* What the token's state and policy mean for a session. */
+/* What the token's state means for a session. */
 static CK_RV
 heed_token(struct session *s)
 {
@@ -222,7 +222,6 @@ heed_token(struct session *s)
 
 	if (rv == CKR_OK && s->rw && info.read_only)
 		rv = CKR_TOKEN_WRITE_PROTECTED;
-	s->compat = info.compat;
 	return rv;
 }
 

@@ -26,7 +26,6 @@ struct session {
 	CK_SLOT_ID slot;
 	struct token *token; /* referenced */
 	bool rw;
-	bool compat; /* the token's policy when the session was opened */
 	atomic_bool closed;
 	atomic_uint logouts; /* of this application on this token */
 	/* Stops the call that runs: set at its logout and its end, taken back when a call enters. */

@@ -157,6 +157,34 @@ collect(struct session *s, struct object ***out, size_t *n)
 	return CKR_OK;
 }
 
+/* Compared under the lock: most objects differ in their first bytes, and a reference on each would cost more. */
+CK_RV
+session_object_twins(void *arg, const struct attrs *a, struct object ***v, size_t *n)
+{
+	struct session *s = arg;
+	struct session_object *e;
+	struct object **more;
+	CK_RV rv = CKR_OK;
+	size_t at = 0;
+
+	*n = 0;
+	*v = NULL;
+	pthread_mutex_lock(&s->app->lock);
+	while (rv == CKR_OK && (e = handles_next(&s->app->objects, &at))) {
+		if (e->token != s->token || !object_same_value(e->object, a))
+			continue;
+		more = realloc(*v, (*n + 1) * sizeof(struct object *));
+		if (more) {
+			*v = more;
+			more[(*n)++] = object_ref(e->object);
+		} else {
+			rv = CKR_HOST_MEMORY;
+		}
+	}
+	pthread_mutex_unlock(&s->app->lock);
+	return rv;
+}
+
 static int
 ascending(const void *a, const void *b)
 {

@@ -32,6 +32,9 @@ CK_RV session_object_remove(struct app *a, CK_OBJECT_HANDLE h);
 CK_RV session_object_find(struct session *s, const struct attrs *templ,
 	CK_OBJECT_HANDLE **handles, size_t *n);
 
+/* For struct maker: the session objects (arg: struct session *) that are the same key as `a`. */
+CK_RV session_object_twins(void *arg, const struct attrs *a, struct object ***v, size_t *n);
+
 /* Which objects go: those of a session (NULL: of any), on a token, all or the private ones. */
 struct session_object_sweep {
 	const struct session *session;

@@ -28,6 +28,7 @@ watcher(void *arg)
 		pthread_mutex_unlock(&watch.lock);
 		unlock_expire(d);
 		vault_tick(d->vault);
+		daemon_heed_slots(d);
 		pthread_mutex_lock(&watch.lock);
 	}
 	pthread_mutex_unlock(&watch.lock);

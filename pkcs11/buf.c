@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BUF_LARGE (64u << 10)
 #define BUF_FIRST 256u
 
 void
@@ -95,6 +96,9 @@ grow(struct buf *b, size_t need)
 
 	if (b->fixed)
 		return false;
+	/* One large put is most often the last: doubling would clear, and later wipe, up to twice its size. */
+	if (need >= BUF_LARGE && need > 2 * cap)
+		cap = need + BUF_FIRST;
 	while (cap < need)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap > b->max)

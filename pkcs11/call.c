@@ -156,6 +156,14 @@ call_put_mechanism(struct call *c, const CK_MECHANISM *m)
 }
 
 void
+call_put_message_param(struct call *c, const void *param, CK_ULONG len, bool sealing)
+{
+	call_need(c, param != NULL || len == 0);
+	if (c->rv == CKR_OK)
+		codec_put_message_param(&c->codec, param, len, sealing);
+}
+
+void
 call_put_room(struct call *c, const void *out, const CK_ULONG *out_len)
 {
 	call_need(c, out_len != NULL);
@@ -164,25 +172,72 @@ call_put_room(struct call *c, const void *out, const CK_ULONG *out_len)
 		codec_put_room(&c->codec, out != NULL, out != NULL ? *out_len : 0);
 }
 
-CK_RV
-call_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely)
+bool
+call_get_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely)
 {
 	size_t room = out == NULL || out_len == NULL ? 0 : *out_len;
 	const uint8_t *data;
 	CK_ULONG length;
 	size_t n;
 
-	if (call_send(c, CALL_OUTPUT(room < likely ? room : likely)) &&
-		codec_get_output(&c->codec, &length, &data, &n)) {
-		if (data != NULL && (out == NULL || n > room || n != length)) {
-			c->rv = CKR_DEVICE_ERROR;
-			return call_end(c);
-		}
-		if (data != NULL && n > 0)
-			memcpy(out, data, n);
-		*out_len = length;
+	if (!call_send(c, CALL_OUTPUT(room < likely ? room : likely)) ||
+		!codec_get_output(&c->codec, &length, &data, &n))
+		return false;
+	if (data != NULL && (out == NULL || n > room || n != length)) {
+		c->rv = CKR_DEVICE_ERROR;
+		return false;
 	}
+	if (data != NULL && n > 0)
+		memcpy(out, data, n);
+	*out_len = length;
+	return true;
+}
+
+CK_RV
+call_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely)
+{
+	call_get_output(c, out, out_len, likely);
 	return call_end(c);
+}
+
+CK_RV
+call_cancel(CK_SESSION_HANDLE session, CK_FLAGS operations)
+{
+	struct call c;
+
+	call_session(&c, WIRE_SESSION_CANCEL, session);
+	codec_put_ulong(&c.codec, operations);
+	return call_finish(&c);
+}
+
+CK_RV
+call_used(const struct call *c, CK_FLAGS operations)
+{
+	CK_RV rv = c->rv;
+
+	if (rv != CKR_OK && !c->answered && !c->unreachable && rv != CKR_CRYPTOKI_NOT_INITIALIZED)
+		call_cancel(c->session, operations);
+	return rv;
+}
+
+CK_RV
+call_absorb(enum wire_number number, CK_SESSION_HANDLE session, CK_FLAGS operations, const void *in, CK_ULONG len)
+{
+	const uint8_t *data = in;
+	CK_ULONG done = 0;
+	CK_RV rv;
+
+	do {
+		CK_ULONG piece = len - done < CALL_PIECE ? len - done : CALL_PIECE;
+		struct call c;
+
+		call_session(&c, number, session);
+		call_put_data(&c, data == NULL ? NULL : data + done, piece);
+		call_finish(&c);
+		rv = call_used(&c, operations);
+		done += piece;
+	} while (rv == CKR_OK && done < len);
+	return rv;
 }
 
 void

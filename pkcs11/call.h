@@ -56,6 +56,11 @@ bool call_send(struct call *c, size_t body);
 CK_RV call_end(struct call *c);
 /* For calls whose reply is no more than a return value. */
 CK_RV call_finish(struct call *c);
+/* What C_SessionCancel does, but for the search. */
+CK_RV call_cancel(CK_SESSION_HANDLE session, CK_FLAGS operations);
+/* PKCS#11 3.1 5.8 and on: an error ends the operation, also one that was found here and so never reached the
+ * daemon. For the result of a call that uses operations; c has ended. */
+CK_RV call_used(const struct call *c, CK_FLAGS operations);
 
 /* Data from the application: NULL with a length is CKR_ARGUMENTS_BAD, NULL without is empty. Too much
  * for a frame: CKR_DATA_LEN_RANGE. */
@@ -64,11 +69,17 @@ void call_put_data(struct call *c, const void *data, CK_ULONG len);
 void call_put_pin(struct call *c, const void *pin, CK_ULONG len);
 void call_put_template(struct call *c, const CK_ATTRIBUTE *a, CK_ULONG n);
 void call_put_mechanism(struct call *c, const CK_MECHANISM *m);
+void call_put_message_param(struct call *c, const void *param, CK_ULONG len, bool sealing);
+/* A call that takes input and gives no output: any length, piece by piece. operations: what an error ends. */
+CK_RV call_absorb(enum wire_number number, CK_SESSION_HANDLE session, CK_FLAGS operations, const void *in,
+	CK_ULONG len);
 
 /* PKCS#11 3.1 5.2: output buffers. Puts the room, sends, and fills out and *out_len; likely: length of
  * the output if the room says nothing better. out_len NULL is CKR_ARGUMENTS_BAD. */
 void call_put_room(struct call *c, const void *out, const CK_ULONG *out_len);
 CK_RV call_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely);
+/* The same where more follows the output in the reply: true if there is a body. The caller ends the call. */
+bool call_get_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely);
 /* The same convention for an array of numbers ('h') that the daemon sends whole. */
 void call_get_list(struct call *c, CK_ULONG *out, CK_ULONG *count, size_t max);
 

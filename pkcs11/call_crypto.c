@@ -11,6 +11,34 @@
 
 /* ---- shapes ---- */
 
+/* The flag that C_SessionCancel knows an operation by. */
+static CK_FLAGS
+operation_of(enum wire_number number)
+{
+	static const struct {
+		enum wire_number first, last;
+		CK_FLAGS operations;
+	} of[] = {
+		{WIRE_ENCRYPT_INIT, WIRE_ENCRYPT_FINAL, CKF_ENCRYPT},
+		{WIRE_DECRYPT_INIT, WIRE_DECRYPT_FINAL, CKF_DECRYPT},
+		{WIRE_DIGEST_INIT, WIRE_DIGEST_FINAL, CKF_DIGEST},
+		{WIRE_SIGN_INIT, WIRE_SIGN_FINAL, CKF_SIGN},
+		{WIRE_SIGN_RECOVER_INIT, WIRE_SIGN_RECOVER, CKF_SIGN_RECOVER},
+		{WIRE_VERIFY_INIT, WIRE_VERIFY_FINAL, CKF_VERIFY},
+		{WIRE_VERIFY_RECOVER_INIT, WIRE_VERIFY_RECOVER, CKF_VERIFY_RECOVER},
+		{WIRE_DIGEST_ENCRYPT_UPDATE, WIRE_DIGEST_ENCRYPT_UPDATE, CKF_DIGEST | CKF_ENCRYPT},
+		{WIRE_DECRYPT_DIGEST_UPDATE, WIRE_DECRYPT_DIGEST_UPDATE, CKF_DECRYPT | CKF_DIGEST},
+		{WIRE_SIGN_ENCRYPT_UPDATE, WIRE_SIGN_ENCRYPT_UPDATE, CKF_SIGN | CKF_ENCRYPT},
+		{WIRE_DECRYPT_VERIFY_UPDATE, WIRE_DECRYPT_VERIFY_UPDATE, CKF_DECRYPT | CKF_VERIFY},
+	};
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		if (number >= of[i].first && number <= of[i].last)
+			return of[i].operations;
+	}
+	return 0;
+}
+
 /* An Init: kept to ride along with the operation, or sent. */
 static CK_RV
 begin(struct call *c, enum wire_number number)
@@ -50,10 +78,11 @@ init_with_key(enum wire_number number, CK_SESSION_HANDLE session, const CK_MECHA
 {
 	struct call c;
 
+	if (mechanism == NULL) /* PKCS#11 3.1 5.8.1 and on: ends what runs; 2.40 says nothing of it */
+		return call_cancel(session, operation_of(number));
 	call_session(&c, number, session);
 	call_put_mechanism(&c, mechanism);
-	if (c.rv == CKR_OK)
-		codec_put_ulong(&c.codec, key);
+	codec_put_ulong(&c.codec, key);
 	return begin(&c, number);
 }
 
@@ -67,7 +96,8 @@ transform(enum wire_number number, CK_SESSION_HANDLE session, const CK_BYTE *in,
 	call_session(&c, number, session);
 	call_put_data(&c, in, in_len);
 	call_put_room(&c, out, out_len);
-	return call_output(&c, out, out_len, in_len + LIKELY_MORE);
+	call_output(&c, out, out_len, in_len + LIKELY_MORE);
+	return call_used(&c, operation_of(number));
 }
 
 /* The same as one call, with or without its Init. */
@@ -81,7 +111,8 @@ once(enum wire_number number, enum wire_number now, CK_SESSION_HANDLE session, c
 	ride_along(&c, number, now, (in != NULL || in_len == 0) && in_len <= CALL_MAX_DATA && out_len != NULL);
 	call_put_data(&c, in, in_len);
 	call_put_room(&c, out, out_len);
-	return call_output(&c, out, out_len, in_len + LIKELY_MORE);
+	call_output(&c, out, out_len, in_len + LIKELY_MORE);
+	return call_used(&c, operation_of(number));
 }
 
 /* Output alone. */
@@ -92,26 +123,15 @@ final(enum wire_number number, CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG
 
 	call_session(&c, number, session);
 	call_put_room(&c, out, out_len);
-	return call_output(&c, out, out_len, LIKELY_MORE);
+	call_output(&c, out, out_len, LIKELY_MORE);
+	return call_used(&c, operation_of(number));
 }
 
-/* Input alone: any length, piece by piece. */
+/* Input alone. */
 static CK_RV
 absorb(enum wire_number number, CK_SESSION_HANDLE session, const CK_BYTE *in, CK_ULONG in_len)
 {
-	CK_ULONG done = 0;
-	CK_RV rv;
-
-	do {
-		CK_ULONG piece = in_len - done < CALL_PIECE ? in_len - done : CALL_PIECE;
-		struct call c;
-
-		call_session(&c, number, session);
-		call_put_data(&c, in == NULL ? NULL : in + done, piece);
-		rv = call_finish(&c);
-		done += piece;
-	} while (rv == CKR_OK && done < in_len);
-	return rv;
+	return call_absorb(number, session, operation_of(number), in, in_len);
 }
 
 /* ---- encrypt, decrypt ---- */
@@ -173,6 +193,8 @@ C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 {
 	struct call c;
 
+	if (mechanism == NULL)
+		return call_cancel(session, CKF_DIGEST);
 	call_session(&c, WIRE_DIGEST_INIT, session);
 	call_put_mechanism(&c, mechanism);
 	return begin(&c, WIRE_DIGEST_INIT);
@@ -265,7 +287,8 @@ C_Verify(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *s
 			data_len <= CALL_MAX_DATA && signature_len <= CALL_MAX_DATA);
 	call_put_data(&c, data, data_len);
 	call_put_data(&c, signature, signature_len);
-	return call_finish(&c);
+	call_finish(&c);
+	return call_used(&c, CKF_VERIFY);
 }
 
 CK_RV
@@ -281,7 +304,8 @@ C_VerifyFinal(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG signature_
 
 	call_session(&c, WIRE_VERIFY_FINAL, session);
 	call_put_data(&c, signature, signature_len);
-	return call_finish(&c);
+	call_finish(&c);
+	return call_used(&c, CKF_VERIFY);
 }
 
 CK_RV

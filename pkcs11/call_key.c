@@ -41,54 +41,27 @@ C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBU
 }
 
 CK_RV
-C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE wrapping_key,
-	CK_OBJECT_HANDLE key, CK_BYTE *out, CK_ULONG *out_len)
-{
-	struct call c;
-
-	call_session(&c, WIRE_WRAP_KEY, session);
-	call_put_mechanism(&c, mechanism);
-	if (c.rv == CKR_OK) {
-		codec_put_ulong(&c.codec, wrapping_key);
-		codec_put_ulong(&c.codec, key);
-	}
-	call_put_room(&c, out, out_len);
-	return call_output(&c, out, out_len, 4000);
-}
-
-CK_RV
-C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE unwrapping_key,
-	CK_BYTE *wrapped, CK_ULONG wrapped_len, CK_ATTRIBUTE *template, CK_ULONG count,
-	CK_OBJECT_HANDLE *key)
-{
-	struct call c;
-
-	call_session(&c, WIRE_UNWRAP_KEY, session);
-	call_need(&c, wrapped != NULL && key != NULL);
-	call_put_mechanism(&c, mechanism);
-	if (c.rv == CKR_OK)
-		codec_put_ulong(&c.codec, unwrapping_key);
-	call_put_data(&c, wrapped, wrapped_len);
-	call_put_template(&c, template, count);
-	if (call_send(&c, CALL_ULONG))
-		codec_get_ulong(&c.codec, key);
-	return call_end(&c);
-}
-
-CK_RV
 C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base,
 	CK_ATTRIBUTE *template, CK_ULONG count, CK_OBJECT_HANDLE *key)
 {
+	bool outputs = mechanism != NULL && param_has_outputs(mechanism);
+	bool answer = !outputs || param_kind(mechanism->mechanism) != PARAM_TLS12_KEY_MAT;
+	CK_OBJECT_HANDLE h;
 	struct call c;
 
-	call_session(&c, WIRE_DERIVE_KEY, session);
-	call_need(&c, key != NULL);
+	call_session(&c, outputs ? WIRE_DERIVE_KEYS : WIRE_DERIVE_KEY, session);
+	call_need(&c, key != NULL || !answer);
 	call_put_mechanism(&c, mechanism);
 	if (c.rv == CKR_OK)
 		codec_put_ulong(&c.codec, base);
 	call_put_template(&c, template, count);
-	if (call_send(&c, CALL_ULONG))
-		codec_get_ulong(&c.codec, key);
+	if (call_send(&c, outputs ? CALL_ULONG + CALL_OUTPUT(200) : CALL_ULONG)) {
+		codec_get_ulong(&c.codec, &h);
+		if (outputs)
+			codec_get_outputs(&c.codec, mechanism);
+		if (c.codec.rv == CKR_OK && key != NULL)
+			*key = h;
+	}
 	return call_end(&c);
 }
 

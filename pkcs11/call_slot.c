@@ -5,14 +5,21 @@
 #include "export.h"
 #include "call.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "spare.h"
 #include "text.h"
 
 #define MAX_LIST 65536      /* slots or mechanisms in one answer */
-#define EVENT_PAUSE_MS 200  /* between two looks for a slot event */
+
+/* For want of a vault the application sees what there is without one, and remembers it. */
+static void
+show_spare(struct call *c)
+{
+	module_showed_spare(c->module);
+	c->rv = CKR_OK;
+}
 
 /* True if the call failed for want of a vault and the slot is the one to show instead. */
 static bool
@@ -36,7 +43,7 @@ list_spare(struct call *c, CK_SLOT_ID *list, CK_ULONG *count)
 {
 	CK_ULONG n = module_conf(c->module)->spare_slot ? 1 : 0;
 
-	c->rv = CKR_OK;
+	show_spare(c);
 	if (list != NULL && *count < n)
 		c->rv = CKR_BUFFER_TOO_SMALL;
 	else if (list != NULL && n > 0)
@@ -92,7 +99,7 @@ C_GetSlotInfo(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 		get_version(&c, &info->firmwareVersion);
 	} else if (is_spare(&c, slot)) {
 		spare_slot_info(info);
-		c.rv = CKR_OK;
+		show_spare(&c);
 	}
 	return slot_end(&c);
 }
@@ -135,7 +142,7 @@ C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 		get_token_info(&c, info);
 	} else if (is_spare(&c, slot)) {
 		spare_token_info(info);
-		c.rv = CKR_OK;
+		show_spare(&c);
 	}
 	return slot_end(&c);
 }
@@ -212,10 +219,46 @@ C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *old, CK_ULONG old_len, CK_UTF8C
 	return call_finish(&c);
 }
 
+/* ---- slot events ---- */
+
+static bool
+is_initialized(CK_SLOT_ID slot)
+{
+	CK_TOKEN_INFO info;
+
+	return C_GetTokenInfo(slot, &info) == CKR_OK && (info.flags & CKF_TOKEN_INITIALIZED) != 0;
+}
+
+/* The first slot that is not as it was without a vault. */
+static CK_RV
+differs_from_spare(CK_SLOT_ID *slot, bool spare_slot)
+{
+	CK_RV rv = CKR_NO_EVENT;
+	struct call c;
+	CK_SLOT_ID *list = NULL;
+	size_t n = 0;
+
+	call_begin(&c, WIRE_GET_SLOT_LIST, REACH_RUNNING);
+	codec_put_byte(&c.codec, CK_FALSE);
+	if (call_send(&c, CALL_OUTPUT(16 * CALL_ULONG)))
+		codec_get_ulongs(&c.codec, &list, &n, MAX_LIST);
+	if (call_end(&c) != CKR_OK)
+		rv = c.rv;
+	for (size_t i = 0; rv == CKR_NO_EVENT && i < n; i++) {
+		if (!spare_slot || list[i] != SPARE_SLOT || is_initialized(list[i])) {
+			*slot = list[i];
+			rv = CKR_OK;
+		}
+	}
+	free(list);
+	return rv;
+}
+
 /* One look. *instance: which C_Initialize it was under. */
 static CK_RV
-look_for_event(CK_SLOT_ID *slot, const void *reserved, uint64_t *instance)
+look_for_event(CK_SLOT_ID *slot, const void *reserved, CK_FLAGS flags, uint64_t *instance)
 {
+	bool was_spare = false, spare_slot = false;
 	struct call c;
 
 	call_begin(&c, WIRE_WAIT_FOR_SLOT_EVENT, REACH_RUNNING);
@@ -223,29 +266,33 @@ look_for_event(CK_SLOT_ID *slot, const void *reserved, uint64_t *instance)
 		*instance = module_id(c.module);
 	else if (c.module != NULL && *instance != module_id(c.module))
 		call_fail(&c, CKR_CRYPTOKI_NOT_INITIALIZED);
-	call_need(&c, slot != NULL && reserved == NULL);
+	call_need(&c, slot != NULL && reserved == NULL && (flags & ~CKF_DONT_BLOCK) == 0);
 	codec_put_ulong(&c.codec, CKF_DONT_BLOCK);
-	if (call_send(&c, CALL_ULONG))
+	if (call_send(&c, CALL_ULONG)) {
 		codec_get_ulong(&c.codec, slot);
-	else if (c.unreachable && c.rv == CKR_TOKEN_NOT_PRESENT)
+	} else if (c.unreachable && c.rv == CKR_TOKEN_NOT_PRESENT) {
+		show_spare(&c);
 		c.rv = CKR_NO_EVENT;
-	return call_end(&c);
+	} else if (c.rv == CKR_NO_EVENT) {
+		/* The daemon tells what changed since it was first spoken to; what was there before is news, too, to
+		 * one who had seen nothing. */
+		was_spare = module_was_spare(c.module);
+		spare_slot = module_conf(c.module)->spare_slot;
+	}
+	call_end(&c);
+	return was_spare ? differs_from_spare(slot, spare_slot) : c.rv;
 }
 
 /* PKCS#11 3.1 5.5.4: a blocking wait ends with CKR_CRYPTOKI_NOT_INITIALIZED when another thread calls
- * C_Finalize. It asks the daemon again and again and holds no reference meanwhile, so that no
- * thread of the daemon is bound and C_Finalize takes effect at once. */
+ * C_Finalize. */
 CK_RV
 C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, CK_VOID_PTR reserved)
 {
-	const struct timespec pause = {0, EVENT_PAUSE_MS * 1000000L};
 	uint64_t instance = 0;
 	CK_RV rv;
 
-	for (;;) {
-		rv = look_for_event(slot, reserved, &instance);
-		if (rv != CKR_NO_EVENT || (flags & CKF_DONT_BLOCK))
-			return rv;
-		nanosleep(&pause, NULL);
-	}
+	do
+		rv = look_for_event(slot, reserved, flags, &instance);
+	while (rv == CKR_NO_EVENT && !(flags & CKF_DONT_BLOCK) && (rv = module_wait(instance)) == CKR_OK);
+	return rv;
 }

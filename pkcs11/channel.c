@@ -1,6 +1,7 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -289,6 +290,18 @@ channel_call(struct channel *c, const uint8_t *frame, size_t len, size_t expect,
 	if (request != 0)
 		return call_by_ioctl(c, frame, len, request, room, r);
 	return call_by_stream(c, frame, len, expect, r);
+}
+
+bool
+channel_wait(struct channel *c, int wake, int ms)
+{
+	/* a number below zero is passed over */
+	struct pollfd files[] = {{.fd = wake, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+
+	if (c != NULL && !atomic_load(&c->dead) && peer_same(c->fd, &c->file))
+		files[1].fd = c->fd;
+	poll(files, 2, ms);
+	return c == NULL || (files[1].fd >= 0 && (files[1].revents & (POLLERR | POLLHUP | POLLNVAL)) == 0);
 }
 
 /* ---- life ---- */

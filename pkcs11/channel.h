@@ -74,6 +74,11 @@ bool channel_dead(const struct channel *c);
 struct rides *channel_rides(struct channel *c);
 struct searches *channel_searches(struct channel *c);
 
+/* Waits without troubling the daemon until it has news (WIRE_WAIT_FOR_SLOT_EVENT tells them), it is gone, `wake` can be
+ * read, or ms milliseconds have passed (-1: for ever). c NULL: for the last two alone. False: the daemon was not
+ * waited for, since its file is gone. */
+bool channel_wait(struct channel *c, int wake, int ms);
+
 /* A number for the next frame. */
 uint32_t channel_seq(struct channel *c);
 /* Sends a whole frame. expect: length of the reply that is likely, header included; a guess too small

@@ -19,13 +19,7 @@
 #endif
 
 #include "ck3.h"
-
-/* PKCS#11 3.1 6.3.16: CK_EDDSA_PARAMS, under a name of our own because headers differ on having it */
-struct ck_eddsa_parameters {
-	CK_BBOOL phFlag;
-	CK_ULONG ulContextDataLen;
-	unsigned char *pContextData;
-};
+#include "ck_params.h"
 
 /* PKCS#11 3.0 3.1: an interface, what C_GetInterface gives out. */
 #ifndef CKF_INTERFACE_FORK_SAFE

@@ -178,6 +178,21 @@
 #ifndef CKO_TRUST
 #define CKO_TRUST 0xbUL
 #endif
+/* CK_TRUST */
+#ifndef CKT_TRUST_UNKNOWN
+#define CKT_TRUST_UNKNOWN 0x0UL
+#define CKT_TRUSTED 0x1UL
+#define CKT_TRUST_ANCHOR 0x2UL
+#define CKT_NOT_TRUSTED 0x3UL
+#define CKT_TRUST_MUST_VERIFY_TRUST 0x4UL
+#endif
+/* CK_PROFILE_ID */
+#ifndef CKP_BASELINE_PROVIDER
+#define CKP_BASELINE_PROVIDER 0x1UL
+#define CKP_EXTENDED_PROVIDER 0x2UL
+#define CKP_AUTHENTICATION_TOKEN 0x3UL
+#define CKP_PUBLIC_CERTIFICATES_TOKEN 0x4UL
+#endif
 
 /* ---- key types ---- */
 #ifndef CKK_CAST5
@@ -716,6 +731,19 @@
 #define CKR_PARAMETER_SET_NOT_SUPPORTED 0x209UL
 #endif
 
+/* ---- flags of C_OpenSession ---- */
+#ifndef CKF_ASYNC_SESSION
+#define CKF_ASYNC_SESSION 0x8UL
+#endif
+
+/* ---- flags of C_EncryptMessageNext; types of C_GetSessionValidationFlags ---- */
+#ifndef CKF_END_OF_MESSAGE
+#define CKF_END_OF_MESSAGE 0x1UL
+#endif
+#ifndef CKS_LAST_VALIDATION_OK
+#define CKS_LAST_VALIDATION_OK 0x1UL
+#endif
+
 /* ---- mechanism flags ---- */
 #ifndef CKF_MESSAGE_ENCRYPT
 #define CKF_MESSAGE_ENCRYPT 0x2UL
@@ -778,6 +806,141 @@
 #endif
 #ifndef CKG_MGF1_SHA3_512
 #define CKG_MGF1_SHA3_512 0x9UL
+#endif
+
+/* ---- key derivation functions of ECDH ---- */
+#ifndef CKD_SHA3_224_KDF
+#define CKD_SHA3_224_KDF 0xaUL
+#endif
+#ifndef CKD_SHA3_256_KDF
+#define CKD_SHA3_256_KDF 0xbUL
+#endif
+#ifndef CKD_SHA3_384_KDF
+#define CKD_SHA3_384_KDF 0xcUL
+#endif
+#ifndef CKD_SHA3_512_KDF
+#define CKD_SHA3_512_KDF 0xdUL
+#endif
+#ifndef CKD_SHA1_KDF_SP800
+#define CKD_SHA1_KDF_SP800 0xeUL
+#endif
+#ifndef CKD_SHA224_KDF_SP800
+#define CKD_SHA224_KDF_SP800 0xfUL
+#endif
+#ifndef CKD_SHA256_KDF_SP800
+#define CKD_SHA256_KDF_SP800 0x10UL
+#endif
+#ifndef CKD_SHA384_KDF_SP800
+#define CKD_SHA384_KDF_SP800 0x11UL
+#endif
+#ifndef CKD_SHA512_KDF_SP800
+#define CKD_SHA512_KDF_SP800 0x12UL
+#endif
+#ifndef CKD_SHA3_224_KDF_SP800
+#define CKD_SHA3_224_KDF_SP800 0x13UL
+#endif
+#ifndef CKD_SHA3_256_KDF_SP800
+#define CKD_SHA3_256_KDF_SP800 0x14UL
+#endif
+#ifndef CKD_SHA3_384_KDF_SP800
+#define CKD_SHA3_384_KDF_SP800 0x15UL
+#endif
+#ifndef CKD_SHA3_512_KDF_SP800
+#define CKD_SHA3_512_KDF_SP800 0x16UL
+#endif
+#ifndef CKD_BLAKE2B_160_KDF
+#define CKD_BLAKE2B_160_KDF 0x17UL
+#endif
+#ifndef CKD_BLAKE2B_256_KDF
+#define CKD_BLAKE2B_256_KDF 0x18UL
+#endif
+#ifndef CKD_BLAKE2B_384_KDF
+#define CKD_BLAKE2B_384_KDF 0x19UL
+#endif
+#ifndef CKD_BLAKE2B_512_KDF
+#define CKD_BLAKE2B_512_KDF 0x1aUL
+#endif
+
+/* ---- IV generators: PKCS#11 3.1 6.13 ---- */
+#ifndef CKG_NO_GENERATE
+#define CKG_NO_GENERATE 0x0UL
+#endif
+#ifndef CKG_GENERATE
+#define CKG_GENERATE 0x1UL
+#endif
+#ifndef CKG_GENERATE_COUNTER
+#define CKG_GENERATE_COUNTER 0x2UL
+#endif
+#ifndef CKG_GENERATE_RANDOM
+#define CKG_GENERATE_RANDOM 0x3UL
+#endif
+#ifndef CKG_GENERATE_COUNTER_XOR
+#define CKG_GENERATE_COUNTER_XOR 0x4UL
+#endif
+
+/* ---- parameter sets and signature variants: PKCS#11 3.2 ---- */
+#ifndef CKP_ML_KEM_512
+#define CKP_ML_KEM_512 0x1UL
+#endif
+#ifndef CKP_ML_KEM_768
+#define CKP_ML_KEM_768 0x2UL
+#endif
+#ifndef CKP_ML_KEM_1024
+#define CKP_ML_KEM_1024 0x3UL
+#endif
+#ifndef CKP_ML_DSA_44
+#define CKP_ML_DSA_44 0x1UL
+#endif
+#ifndef CKP_ML_DSA_65
+#define CKP_ML_DSA_65 0x2UL
+#endif
+#ifndef CKP_ML_DSA_87
+#define CKP_ML_DSA_87 0x3UL
+#endif
+#ifndef CKP_SLH_DSA_SHA2_128S
+#define CKP_SLH_DSA_SHA2_128S 0x1UL
+#endif
+#ifndef CKP_SLH_DSA_SHAKE_128S
+#define CKP_SLH_DSA_SHAKE_128S 0x2UL
+#endif
+#ifndef CKP_SLH_DSA_SHA2_128F
+#define CKP_SLH_DSA_SHA2_128F 0x3UL
+#endif
+#ifndef CKP_SLH_DSA_SHAKE_128F
+#define CKP_SLH_DSA_SHAKE_128F 0x4UL
+#endif
+#ifndef CKP_SLH_DSA_SHA2_192S
+#define CKP_SLH_DSA_SHA2_192S 0x5UL
+#endif
+#ifndef CKP_SLH_DSA_SHAKE_192S
+#define CKP_SLH_DSA_SHAKE_192S 0x6UL
+#endif
+#ifndef CKP_SLH_DSA_SHA2_192F
+#define CKP_SLH_DSA_SHA2_192F 0x7UL
+#endif
+#ifndef CKP_SLH_DSA_SHAKE_192F
+#define CKP_SLH_DSA_SHAKE_192F 0x8UL
+#endif
+#ifndef CKP_SLH_DSA_SHA2_256S
+#define CKP_SLH_DSA_SHA2_256S 0x9UL
+#endif
+#ifndef CKP_SLH_DSA_SHAKE_256S
+#define CKP_SLH_DSA_SHAKE_256S 0xaUL
+#endif
+#ifndef CKP_SLH_DSA_SHA2_256F
+#define CKP_SLH_DSA_SHA2_256F 0xbUL
+#endif
+#ifndef CKP_SLH_DSA_SHAKE_256F
+#define CKP_SLH_DSA_SHAKE_256F 0xcUL
+#endif
+#ifndef CKH_HEDGE_PREFERRED
+#define CKH_HEDGE_PREFERRED 0x0UL
+#endif
+#ifndef CKH_HEDGE_REQUIRED
+#define CKH_HEDGE_REQUIRED 0x1UL
+#endif
+#ifndef CKH_DETERMINISTIC_REQUIRED
+#define CKH_DETERMINISTIC_REQUIRED 0x2UL
 #endif
 
 #endif

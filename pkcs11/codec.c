@@ -1,4 +1,5 @@
-#include "codec.h"
+#include "codec_inner.h"
+
 #include "answer.h"
 
 #include <stdlib.h>
@@ -6,8 +7,8 @@
 
 /* ---- the common ground of both directions -------------------------------------------------- */
 
-static bool
-fail(struct codec *m, CK_RV rv)
+bool
+codec_fail(struct codec *m, CK_RV rv)
 {
 	if (m->rv == CKR_OK)
 		m->rv = rv;
@@ -15,30 +16,27 @@ fail(struct codec *m, CK_RV rv)
 	return false;
 }
 
-/* Takes one letter off the signature. */
-static bool
-expect(struct codec *m, char letter)
+bool
+codec_expect(struct codec *m, char letter)
 {
 	if (m->rv != CKR_OK || m->buf.failed)
-		return fail(m, CKR_GENERAL_ERROR);
+		return codec_fail(m, CKR_GENERAL_ERROR);
 	if (m->sig == NULL || *m->sig != letter)
-		return fail(m, CKR_GENERAL_ERROR);
+		return codec_fail(m, CKR_GENERAL_ERROR);
 	m->sig++;
 	return true;
 }
 
-/* Every put ends here: the buffer fails when it would pass WIRE_MAX_FRAME or memory is out. */
-static bool
-written(struct codec *m)
+bool
+codec_written(struct codec *m)
 {
-	return buf_failed(&m->buf) ? fail(m, CKR_HOST_MEMORY) : true;
+	return buf_failed(&m->buf) ? codec_fail(m, CKR_HOST_MEMORY) : true;
 }
 
-/* Every get ends here. */
-static bool
-was_read(struct codec *m)
+bool
+codec_was_read(struct codec *m)
 {
-	return buf_failed(&m->buf) ? fail(m, CKR_ARGUMENTS_BAD) : true;
+	return buf_failed(&m->buf) ? codec_fail(m, CKR_ARGUMENTS_BAD) : true;
 }
 
 /* A type that does not fit the wire travels as one that no attribute has. */
@@ -86,7 +84,7 @@ start(struct codec *m, const struct wire_header *h, const struct wire_call *row,
 	m->sig = sig;
 	m->rv = CKR_OK;
 	buf_put(&m->buf, blank, sizeof(blank));
-	written(m);
+	codec_written(m);
 }
 
 void
@@ -97,7 +95,7 @@ codec_begin(struct codec *m, uint32_t call, uint32_t seq)
 
 	start(m, &h, row, row == NULL ? "" : row->request);
 	if (row == NULL)
-		fail(m, CKR_GENERAL_ERROR);
+		codec_fail(m, CKR_GENERAL_ERROR);
 }
 
 void
@@ -121,7 +119,7 @@ CK_RV
 codec_end(struct codec *m)
 {
 	if (m->rv == CKR_OK && *m->sig != '\0')
-		fail(m, CKR_GENERAL_ERROR);
+		codec_fail(m, CKR_GENERAL_ERROR);
 	if (m->rv != CKR_OK)
 		return m->rv;
 	return finish(m);
@@ -147,19 +145,19 @@ codec_end_rv(struct codec *m, CK_RV rv)
 bool
 codec_put_byte(struct codec *m, uint8_t v)
 {
-	if (!expect(m, 'y'))
+	if (!codec_expect(m, 'y'))
 		return false;
 	buf_put_u8(&m->buf, v);
-	return written(m);
+	return codec_written(m);
 }
 
 bool
 codec_put_ulong(struct codec *m, CK_ULONG v)
 {
-	if (!expect(m, 'u'))
+	if (!codec_expect(m, 'u'))
 		return false;
 	buf_put_ulong(&m->buf, v);
-	return written(m);
+	return codec_written(m);
 }
 
 /* The bytes of 'b' and of parts of other letters. */
@@ -167,33 +165,33 @@ static bool
 put_bytes(struct codec *m, const void *data, size_t len)
 {
 	if (data == NULL && len > 0)
-		return fail(m, CKR_ARGUMENTS_BAD);
+		return codec_fail(m, CKR_ARGUMENTS_BAD);
 	if (len > WIRE_MAX_FRAME - WIRE_HEADER)
-		return fail(m, CKR_DATA_LEN_RANGE);
+		return codec_fail(m, CKR_DATA_LEN_RANGE);
 	buf_put_bytes(&m->buf, data, len);
-	return written(m);
+	return codec_written(m);
 }
 
 bool
 codec_put_bytes(struct codec *m, const void *data, size_t len)
 {
-	return expect(m, 'b') && put_bytes(m, data, len);
+	return codec_expect(m, 'b') && put_bytes(m, data, len);
 }
 
 bool
 codec_put_room(struct codec *m, bool present, CK_ULONG size)
 {
-	if (!expect(m, 'o'))
+	if (!codec_expect(m, 'o'))
 		return false;
 	buf_put_u8(&m->buf, present);
 	buf_put_ulong(&m->buf, size);
-	return written(m);
+	return codec_written(m);
 }
 
 bool
 codec_put_output(struct codec *m, CK_ULONG length, const void *data)
 {
-	if (!expect(m, 'O'))
+	if (!codec_expect(m, 'O'))
 		return false;
 	buf_put_ulong(&m->buf, length);
 	return put_bytes(m, data, data == NULL ? 0 : length);
@@ -202,14 +200,14 @@ codec_put_output(struct codec *m, CK_ULONG length, const void *data)
 bool
 codec_put_ulongs(struct codec *m, const CK_ULONG *v, size_t n)
 {
-	if (!expect(m, 'h'))
+	if (!codec_expect(m, 'h'))
 		return false;
 	if (n > WIRE_MAX_FRAME / 8)
-		return fail(m, CKR_HOST_MEMORY);
+		return codec_fail(m, CKR_HOST_MEMORY);
 	buf_put_u32(&m->buf, (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
 		buf_put_ulong(&m->buf, v[i]);
-	return written(m);
+	return codec_written(m);
 }
 
 bool
@@ -222,7 +220,7 @@ codec_put_template(struct codec *m, const CK_ATTRIBUTE *a, CK_ULONG n)
 		return false;
 	rv = attrs_from_array(&s, a, n);
 	if (rv != CKR_OK)
-		return fail(m, rv);
+		return codec_fail(m, rv);
 	codec_put_attrs(m, &s);
 	attrs_free(&s);
 	return m->rv == CKR_OK;
@@ -231,59 +229,46 @@ codec_put_template(struct codec *m, const CK_ATTRIBUTE *a, CK_ULONG n)
 bool
 codec_put_attrs(struct codec *m, const struct attrs *s)
 {
-	if (!expect(m, 'a'))
+	if (!codec_expect(m, 'a'))
 		return false;
 	attrs_encode(&m->buf, s);
-	return written(m);
+	return codec_written(m);
 }
 
 bool
 codec_put_query(struct codec *m, const CK_ATTRIBUTE *a, CK_ULONG n)
 {
-	if (!expect(m, 'q'))
+	if (!codec_expect(m, 'q'))
 		return false;
 	if ((a == NULL && n > 0) || n > ATTRS_MAX_COUNT)
-		return fail(m, CKR_ARGUMENTS_BAD);
+		return codec_fail(m, CKR_ARGUMENTS_BAD);
 	buf_put_u32(&m->buf, (uint32_t)n);
 	for (CK_ULONG i = 0; i < n; i++) {
 		buf_put_u32(&m->buf, wire_type(a[i].type));
 		buf_put_u8(&m->buf, a[i].pValue != NULL);
 		buf_put_ulong(&m->buf, a[i].pValue != NULL ? a[i].ulValueLen : 0);
 	}
-	return written(m);
-}
-
-bool
-codec_put_mechanism(struct codec *m, const CK_MECHANISM *mech)
-{
-	CK_RV rv;
-
-	if (!expect(m, 'm'))
-		return false;
-	if (mech == NULL)
-		return fail(m, CKR_ARGUMENTS_BAD);
-	rv = param_encode(&m->buf, mech);
-	return rv == CKR_OK ? true : fail(m, rv);
+	return codec_written(m);
 }
 
 bool
 codec_put_again(struct codec *m, const char *letters, const void *data, size_t len)
 {
 	for (; *letters != '\0'; letters++) {
-		if (!expect(m, *letters))
+		if (!codec_expect(m, *letters))
 			return false;
 	}
 	buf_put(&m->buf, data, len);
-	return written(m);
+	return codec_written(m);
 }
 
 bool
 codec_put_answers_begin(struct codec *m, size_t n)
 {
-	if (!expect(m, 'r'))
+	if (!codec_expect(m, 'r'))
 		return false;
 	buf_put_u32(&m->buf, (uint32_t)n);
-	return written(m);
+	return codec_written(m);
 }
 
 bool
@@ -300,14 +285,14 @@ codec_put_answer(struct codec *m, CK_ATTRIBUTE_TYPE type, CK_ULONG length, const
 	at = b->len;
 	if (a == NULL || !with_value) {
 		buf_put_u32(b, BUF_NULL_LENGTH);
-		return written(m);
+		return codec_written(m);
 	}
 	buf_put_u32(b, 0);
 	before = b->len;
 	attr_encode_value(b, a);
 	if (!buf_failed(b))
 		buf_poke_u32(b, at, (uint32_t)(b->len - before));
-	return written(m);
+	return codec_written(m);
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -351,7 +336,7 @@ codec_open(struct codec *m, enum codec_side side, const void *frame, size_t len)
 		rv = check_header(m, side, len);
 	}
 	if (rv != CKR_OK)
-		fail(m, rv);
+		codec_fail(m, rv);
 	return rv;
 }
 
@@ -367,9 +352,9 @@ codec_close(struct codec *m)
 	if (m->rv != CKR_OK)
 		return m->rv;
 	if (*m->sig != '\0')
-		fail(m, CKR_GENERAL_ERROR);
+		codec_fail(m, CKR_GENERAL_ERROR);
 	else if (!buf_at_end(&m->buf))
-		fail(m, CKR_ARGUMENTS_BAD);
+		codec_fail(m, CKR_ARGUMENTS_BAD);
 	return m->rv;
 }
 
@@ -377,20 +362,20 @@ bool
 codec_get_byte(struct codec *m, uint8_t *v)
 {
 	*v = 0;
-	if (!expect(m, 'y'))
+	if (!codec_expect(m, 'y'))
 		return false;
 	buf_get_u8(&m->buf, v);
-	return was_read(m);
+	return codec_was_read(m);
 }
 
 bool
 codec_get_ulong(struct codec *m, CK_ULONG *v)
 {
 	*v = 0;
-	if (!expect(m, 'u'))
+	if (!codec_expect(m, 'u'))
 		return false;
 	buf_get_ulong(&m->buf, v);
-	return was_read(m);
+	return codec_was_read(m);
 }
 
 bool
@@ -398,10 +383,10 @@ codec_get_bytes(struct codec *m, const uint8_t **data, size_t *len)
 {
 	*data = NULL;
 	*len = 0;
-	if (!expect(m, 'b'))
+	if (!codec_expect(m, 'b'))
 		return false;
 	buf_get_bytes(&m->buf, data, len);
-	return was_read(m);
+	return codec_was_read(m);
 }
 
 static bool
@@ -420,11 +405,11 @@ codec_get_room(struct codec *m, bool *present, CK_ULONG *size)
 {
 	*present = false;
 	*size = 0;
-	if (!expect(m, 'o'))
+	if (!codec_expect(m, 'o'))
 		return false;
 	get_presence(&m->buf, present);
 	buf_get_ulong(&m->buf, size);
-	return was_read(m);
+	return codec_was_read(m);
 }
 
 bool
@@ -433,13 +418,13 @@ codec_get_output(struct codec *m, CK_ULONG *length, const uint8_t **data, size_t
 	*length = 0;
 	*data = NULL;
 	*len = 0;
-	if (!expect(m, 'O'))
+	if (!codec_expect(m, 'O'))
 		return false;
 	buf_get_ulong(&m->buf, length);
 	buf_get_bytes(&m->buf, data, len);
 	if (*data != NULL && *len != *length)
-		return fail(m, CKR_ARGUMENTS_BAD);
-	return was_read(m);
+		return codec_fail(m, CKR_ARGUMENTS_BAD);
+	return codec_was_read(m);
 }
 
 bool
@@ -449,18 +434,18 @@ codec_get_ulongs(struct codec *m, CK_ULONG **v, size_t *n, size_t max)
 
 	*v = NULL;
 	*n = 0;
-	if (!expect(m, 'h'))
+	if (!codec_expect(m, 'h'))
 		return false;
 	if (!buf_get_u32(&m->buf, &count) || count > max || count > buf_left(&m->buf) / 8)
-		return fail(m, CKR_ARGUMENTS_BAD);
+		return codec_fail(m, CKR_ARGUMENTS_BAD);
 	if (count == 0)
 		return true;
 	*v = malloc(count * sizeof(**v));
 	if (*v == NULL)
-		return fail(m, CKR_HOST_MEMORY);
+		return codec_fail(m, CKR_HOST_MEMORY);
 	for (uint32_t i = 0; i < count; i++)
 		buf_get_ulong(&m->buf, &(*v)[i]);
-	if (!was_read(m)) {
+	if (!codec_was_read(m)) {
 		free(*v);
 		*v = NULL;
 		return false;
@@ -474,14 +459,14 @@ codec_get_attrs(struct codec *m, struct attrs *s)
 {
 	CK_RV rv;
 
-	if (!expect(m, 'a'))
+	if (!codec_expect(m, 'a'))
 		return false;
 	rv = attrs_decode(&m->buf, s);
 	if (rv == CKR_OK && attrs_has_internal(s)) {
 		attrs_free(s);
 		rv = CKR_ATTRIBUTE_TYPE_INVALID;
 	}
-	return rv == CKR_OK ? true : fail(m, rv);
+	return rv == CKR_OK ? true : codec_fail(m, rv);
 }
 
 bool
@@ -492,22 +477,22 @@ codec_get_query(struct codec *m, struct codec_query **q, size_t *n)
 
 	*q = NULL;
 	*n = 0;
-	if (!expect(m, 'q'))
+	if (!codec_expect(m, 'q'))
 		return false;
 	/* 13 bytes an item */
 	if (!buf_get_u32(&m->buf, &count) || count > ATTRS_MAX_COUNT ||
 		count > buf_left(&m->buf) / 13)
-		return fail(m, CKR_ARGUMENTS_BAD);
+		return codec_fail(m, CKR_ARGUMENTS_BAD);
 	items = calloc(count + 1, sizeof(*items));
 	if (items == NULL)
-		return fail(m, CKR_HOST_MEMORY);
+		return codec_fail(m, CKR_HOST_MEMORY);
 	for (uint32_t i = 0; i < count; i++) {
 		buf_get_u32(&m->buf, &type);
 		items[i].type = type;
 		get_presence(&m->buf, &items[i].present);
 		buf_get_ulong(&m->buf, &items[i].room);
 	}
-	if (!was_read(m)) {
+	if (!codec_was_read(m)) {
 		free(items);
 		return false;
 	}
@@ -517,27 +502,15 @@ codec_get_query(struct codec *m, struct codec_query **q, size_t *n)
 }
 
 bool
-codec_get_mechanism(struct codec *m, struct param *p)
-{
-	CK_RV rv;
-
-	memset(p, 0, sizeof(*p));
-	if (!expect(m, 'm'))
-		return false;
-	rv = param_decode(&m->buf, p);
-	return rv == CKR_OK ? true : fail(m, rv);
-}
-
-bool
 codec_get_answers(struct codec *m, CK_ATTRIBUTE *a, CK_ULONG n)
 {
 	bool too_small = false;
 	uint32_t count;
 
-	if (!expect(m, 'r'))
+	if (!codec_expect(m, 'r'))
 		return false;
 	if (!buf_get_u32(&m->buf, &count) || count != n)
-		return fail(m, CKR_ARGUMENTS_BAD);
+		return codec_fail(m, CKR_ARGUMENTS_BAD);
 	for (CK_ULONG i = 0; i < n; i++) {
 		const uint8_t *data;
 		uint32_t type;
@@ -549,7 +522,7 @@ codec_get_answers(struct codec *m, CK_ATTRIBUTE *a, CK_ULONG n)
 		buf_get_ulong(&m->buf, &length);
 		buf_get_bytes(&m->buf, &data, &len);
 		if (buf_failed(&m->buf) || type != wire_type(a[i].type))
-			return fail(m, CKR_ARGUMENTS_BAD);
+			return codec_fail(m, CKR_ARGUMENTS_BAD);
 		if (data == NULL) {
 			a[i].ulValueLen = length;
 			continue;
@@ -558,9 +531,9 @@ codec_get_answers(struct codec *m, CK_ATTRIBUTE *a, CK_ULONG n)
 		if (rv == CKR_OK && a[i].ulValueLen != length)
 			rv = CKR_ARGUMENTS_BAD;
 		if (rv != CKR_OK)
-			return fail(m, rv);
+			return codec_fail(m, rv);
 	}
 	if (too_small && m->h.rv == CKR_OK)
 		m->h.rv = CKR_BUFFER_TOO_SMALL;
-	return was_read(m);
+	return codec_was_read(m);
 }

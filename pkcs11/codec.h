@@ -48,6 +48,11 @@ bool codec_put_template(struct codec *m, const CK_ATTRIBUTE *a, CK_ULONG n);
 bool codec_put_attrs(struct codec *m, const struct attrs *s);
 bool codec_put_query(struct codec *m, const CK_ATTRIBUTE *a, CK_ULONG n);
 bool codec_put_mechanism(struct codec *m, const CK_MECHANISM *mech);
+/* sealing: see param.h. codec_put_message_mechanism: one with a message's parameter ('M'). */
+bool codec_put_message_param(struct codec *m, const void *param, CK_ULONG len, bool sealing);
+bool codec_put_message_mechanism(struct codec *m, const CK_MECHANISM *mech, bool sealing);
+/* What was written to a parameter of the request; p NULL: nothing was. */
+bool codec_put_outputs(struct codec *m, const struct param *p);
 /* Items that were put into an earlier frame, by their letters, as the bytes that they were there. */
 bool codec_put_again(struct codec *m, const char *letters, const void *data, size_t len);
 
@@ -82,6 +87,11 @@ bool codec_get_ulongs(struct codec *m, CK_ULONG **v, size_t *n, size_t max);
 bool codec_get_attrs(struct codec *m, struct attrs *s);
 bool codec_get_query(struct codec *m, struct codec_query **q, size_t *n); /* malloc'd */
 bool codec_get_mechanism(struct codec *m, struct param *p);
+bool codec_get_message_param(struct codec *m, struct param *p);
+bool codec_get_message_mechanism(struct codec *m, struct param *p);
+/* Into the application's own parameter that was put into the request. */
+bool codec_get_outputs(struct codec *m, const CK_MECHANISM *mech);
+bool codec_get_message_outputs(struct codec *m, const void *param, CK_ULONG len);
 /* Fills the application's array from an answer: lengths always, values where returned. The array must
  * be the one that codec_put_query was given. In an array attribute (CKA_WRAP_TEMPLATE ...) each entry of the
  * application's inner array gets type and length, and its value if its buffer holds it; one that is too

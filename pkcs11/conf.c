@@ -57,6 +57,8 @@ static const struct conf_key keys[] = {
 	{"retire_grace", CONF_DURATION, AT(retire_grace), 0, 315360000,
 		"0, or a number with s, m, h or d behind it, up to 3650d",
 		"how long replaced and destroyed objects stay on disk for a running backup"},
+	{"legacy", CONF_BOOL, AT(legacy), 0, 0, "yes or no",
+		"offer mechanisms that are broken, or whose keys are short: MD5, single DES and the like"},
 	{"umask", CONF_MODE, AT(umask), 0, 0777, "an octal number, 000 to 777",
 		"the umask of the daemon"},
 };

@@ -32,6 +32,7 @@ struct conf {
 	char *log_target;      /* syslog | stderr | absolute path; syslog */
 	unsigned pin_tries;    /* 10; 1 .. 100 */
 	unsigned retire_grace; /* seconds, or 30s 10m 1h 2d; 1h */
+	bool legacy;           /* no */
 	mode_t umask;          /* 077 */
 };
 

@@ -1,80 +1,59 @@
 /*
- * The doors of the library: the function lists of PKCS#11 2.40 and 3.0, and C_GetInterface (PKCS#11
- * 3.0 5.4.4 to 5.4.6) which hands them out. What 3.0 adds to the calls of 2.40 is not supported.
+ * The doors of the library: the function lists of PKCS#11 2.40, 3.0 and 3.2, and C_GetInterface (PKCS#11
+ * 3.1 5.4.4 to 5.4.6) which hands them out.
  */
 #include "export.h"
-#include "ck.h"
 
 #include <string.h>
 
 #define NAME "PKCS 11"
 
-/* Not in every header; a second declaration does no harm. */
-#pragma GCC visibility push(default)
-CK_RV C_GetInterfaceList(CK_INTERFACE_PTR list, CK_ULONG *count);
-CK_RV C_GetInterface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE_PTR_PTR interface,
-	CK_FLAGS flags);
-#pragma GCC visibility pop
-
-/* ---- what 3.0 has beyond 2.40: one function for each signature ---- */
-
-#define SESSION CK_SESSION_HANDLE session
-#define UNSUPPORTED(name, ...)                                                                 \
-	static CK_RV name(__VA_ARGS__)                                                         \
-	{                                                                                      \
-		return CKR_FUNCTION_NOT_SUPPORTED;                                             \
-	}
-
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-UNSUPPORTED(login_user, SESSION, CK_USER_TYPE type, CK_UTF8CHAR *pin, CK_ULONG pin_len,
-	CK_UTF8CHAR *user, CK_ULONG user_len)
-UNSUPPORTED(session_cancel, SESSION, CK_FLAGS flags)
-UNSUPPORTED(message_init, SESSION, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-UNSUPPORTED(message_crypt, SESSION, void *param, CK_ULONG param_len, CK_BYTE *aad, CK_ULONG aad_len,
-	CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out, CK_ULONG *out_len)
-UNSUPPORTED(message_crypt_begin, SESSION, void *param, CK_ULONG param_len, CK_BYTE *aad,
-	CK_ULONG aad_len)
-UNSUPPORTED(message_crypt_next, SESSION, void *param, CK_ULONG param_len, CK_BYTE *in,
-	CK_ULONG in_len, CK_BYTE *out, CK_ULONG *out_len, CK_FLAGS flags)
-UNSUPPORTED(message_final, SESSION)
-UNSUPPORTED(message_sign, SESSION, void *param, CK_ULONG param_len, CK_BYTE *data, CK_ULONG data_len,
-	CK_BYTE *signature, CK_ULONG *signature_len)
-UNSUPPORTED(message_auth_begin, SESSION, void *param, CK_ULONG param_len)
-UNSUPPORTED(message_verify, SESSION, void *param, CK_ULONG param_len, CK_BYTE *data,
-	CK_ULONG data_len, CK_BYTE *signature, CK_ULONG signature_len)
-#pragma GCC diagnostic warning "-Wunused-parameter"
-
 /* ---- the lists ---- */
 
-/* PKCS#11 3.0's list begins with that of 2.40, member for member. */
+/* Each list begins with that of the version before, member for member. */
+#define MEMBER(name) __typeof__(name) *name
 struct list_3_0 {
 	CK_FUNCTION_LIST base;
-	CK_RV (*get_interface_list)(CK_INTERFACE_PTR, CK_ULONG *);
-	CK_RV (*get_interface)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE_PTR_PTR, CK_FLAGS);
-	__typeof__(login_user) *login_user;
-	__typeof__(session_cancel) *session_cancel;
-	/* encryption, then decryption */
-	struct {
-		__typeof__(message_init) *init;
-		__typeof__(message_crypt) *once;
-		__typeof__(message_crypt_begin) *begin;
-		__typeof__(message_crypt_next) *next;
-		__typeof__(message_final) *final;
-	} encrypt, decrypt;
-	struct {
-		__typeof__(message_init) *init;
-		__typeof__(message_sign) *once;
-		__typeof__(message_auth_begin) *begin;
-		__typeof__(message_sign) *next;
-		__typeof__(message_final) *final;
-	} sign;
-	struct {
-		__typeof__(message_init) *init;
-		__typeof__(message_verify) *once;
-		__typeof__(message_auth_begin) *begin;
-		__typeof__(message_verify) *next;
-		__typeof__(message_final) *final;
-	} verify;
+	MEMBER(C_GetInterfaceList);
+	MEMBER(C_GetInterface);
+	MEMBER(C_LoginUser);
+	MEMBER(C_SessionCancel);
+	MEMBER(C_MessageEncryptInit);
+	MEMBER(C_EncryptMessage);
+	MEMBER(C_EncryptMessageBegin);
+	MEMBER(C_EncryptMessageNext);
+	MEMBER(C_MessageEncryptFinal);
+	MEMBER(C_MessageDecryptInit);
+	MEMBER(C_DecryptMessage);
+	MEMBER(C_DecryptMessageBegin);
+	MEMBER(C_DecryptMessageNext);
+	MEMBER(C_MessageDecryptFinal);
+	MEMBER(C_MessageSignInit);
+	MEMBER(C_SignMessage);
+	MEMBER(C_SignMessageBegin);
+	MEMBER(C_SignMessageNext);
+	MEMBER(C_MessageSignFinal);
+	MEMBER(C_MessageVerifyInit);
+	MEMBER(C_VerifyMessage);
+	MEMBER(C_VerifyMessageBegin);
+	MEMBER(C_VerifyMessageNext);
+	MEMBER(C_MessageVerifyFinal);
+};
+
+struct list_3_2 {
+	struct list_3_0 base;
+	MEMBER(C_EncapsulateKey);
+	MEMBER(C_DecapsulateKey);
+	MEMBER(C_VerifySignatureInit);
+	MEMBER(C_VerifySignature);
+	MEMBER(C_VerifySignatureUpdate);
+	MEMBER(C_VerifySignatureFinal);
+	MEMBER(C_GetSessionValidationFlags);
+	MEMBER(C_AsyncComplete);
+	MEMBER(C_AsyncGetID);
+	MEMBER(C_AsyncJoin);
+	MEMBER(C_WrapKeyAuthenticated);
+	MEMBER(C_UnwrapKeyAuthenticated);
 };
 
 #define CALLS_2_40(get_info)                                                                   \
@@ -94,39 +73,54 @@ struct list_3_0 {
 	C_DeriveKey, C_SeedRandom, C_GenerateRandom, C_GetFunctionStatus, C_CancelFunction,    \
 	C_WaitForSlotEvent
 
+#define CALLS_3_0                                                                              \
+	C_GetInterfaceList, C_GetInterface, C_LoginUser, C_SessionCancel, C_MessageEncryptInit, \
+	C_EncryptMessage, C_EncryptMessageBegin, C_EncryptMessageNext, C_MessageEncryptFinal,  \
+	C_MessageDecryptInit, C_DecryptMessage, C_DecryptMessageBegin, C_DecryptMessageNext,   \
+	C_MessageDecryptFinal, C_MessageSignInit, C_SignMessage, C_SignMessageBegin,           \
+	C_SignMessageNext, C_MessageSignFinal, C_MessageVerifyInit, C_VerifyMessage,           \
+	C_VerifyMessageBegin, C_VerifyMessageNext, C_MessageVerifyFinal
+
+#define CALLS_3_2                                                                              \
+	C_EncapsulateKey, C_DecapsulateKey, C_VerifySignatureInit, C_VerifySignature,          \
+	C_VerifySignatureUpdate, C_VerifySignatureFinal, C_GetSessionValidationFlags,          \
+	C_AsyncComplete, C_AsyncGetID, C_AsyncJoin, C_WrapKeyAuthenticated,                    \
+	C_UnwrapKeyAuthenticated
+
 /* C_GetInfo tells the version of the interface that it was called through. */
 static CK_RV
-get_info_3_0(CK_INFO *info)
+get_info(CK_INFO *info, CK_BYTE minor)
 {
 	CK_RV rv = C_GetInfo(info);
 
 	if (rv == CKR_OK)
-		info->cryptokiVersion = (CK_VERSION){3, 0};
+		info->cryptokiVersion = (CK_VERSION){3, minor};
 	return rv;
 }
 
-static CK_FUNCTION_LIST list_2_40 = {{2, 40}, CALLS_2_40(C_GetInfo)};
+static CK_RV
+get_info_3_0(CK_INFO *info)
+{
+	return get_info(info, 0);
+}
 
-static struct list_3_0 list_3_0 = {
-	.base = {{3, 0}, CALLS_2_40(get_info_3_0)},
-	.get_interface_list = C_GetInterfaceList,
-	.get_interface = C_GetInterface,
-	.login_user = login_user,
-	.session_cancel = session_cancel,
-	.encrypt = {message_init, message_crypt, message_crypt_begin, message_crypt_next,
-		message_final},
-	.decrypt = {message_init, message_crypt, message_crypt_begin, message_crypt_next,
-		message_final},
-	.sign = {message_init, message_sign, message_auth_begin, message_sign, message_final},
-	.verify = {message_init, message_verify, message_auth_begin, message_verify, message_final},
-};
+static CK_RV
+get_info_3_2(CK_INFO *info)
+{
+	return get_info(info, 2);
+}
+
+static CK_FUNCTION_LIST list_2_40 = {{2, 40}, CALLS_2_40(C_GetInfo)};
+static struct list_3_0 list_3_0 = {{{3, 0}, CALLS_2_40(get_info_3_0)}, CALLS_3_0};
+static struct list_3_2 list_3_2 = {{{{3, 2}, CALLS_2_40(get_info_3_2)}, CALLS_3_0}, CALLS_3_2};
 
 /* Newest first: the first is what an application gets that asks for nothing in particular. */
 static CK_INTERFACE interfaces[] = {
+	{(void *)NAME, &list_3_2, 0},
 	{(void *)NAME, &list_3_0, 0},
 	{(void *)NAME, &list_2_40, 0},
 };
-static const CK_VERSION versions[] = {{3, 0}, {2, 40}}; /* of the same place in interfaces */
+static const CK_VERSION versions[] = {{3, 2}, {3, 0}, {2, 40}}; /* of the same place in interfaces */
 
 #define N_INTERFACES (sizeof(interfaces) / sizeof(interfaces[0]))
 

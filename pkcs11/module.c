@@ -5,9 +5,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "start.h"
 #include "text.h"
+#include "wake.h"
+
+/* Without a daemon there is nothing to wait for but that a look finds one. */
+#define LOOK_PAUSE_MS 200
+/* How long C_Finalize waits for the threads that it wakes: they have no more to do than to go. */
+#define LEAVE_MAX 2 /* seconds */
 
 struct module {
 	atomic_uint refs;
@@ -16,9 +23,14 @@ struct module {
 	CK_C_INITIALIZE_ARGS args; /* the application's mutexes, or nothing */
 	struct lock lock;          /* held while a connection is made */
 	_Atomic(struct channel *) channel;
+	atomic_bool showed_spare;
+	/* guarded by gate */
+	struct wake wake;
+	unsigned waiting; /* threads in module_wait */
 };
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* guards the three below */
+static pthread_cond_t left = PTHREAD_COND_INITIALIZER;   /* with gate: a thread left module_wait */
 static struct module *current;
 static uint64_t instances;
 static bool fork_watched;
@@ -40,6 +52,7 @@ static void
 module_free(struct module *m)
 {
 	channel_close(atomic_load(&m->channel));
+	wake_close(&m->wake);
 	conf_free(&m->conf);
 	lock_free(&m->lock);
 	free(m);
@@ -90,6 +103,69 @@ module_channel(struct module *m, enum module_reach reach, struct channel **c)
 	return rv;
 }
 
+/* ---- waiting ---- */
+
+CK_RV
+module_wait(uint64_t id)
+{
+	CK_RV rv = CKR_CRYPTOKI_NOT_INITIALIZED;
+	struct channel *c;
+	struct module *m;
+	int wake;
+	bool last;
+
+	pthread_mutex_lock(&gate);
+	m = current;
+	if (m == NULL || m->id != id) {
+		pthread_mutex_unlock(&gate);
+		return rv;
+	}
+	wake = wake_open(&m->wake) == CKR_OK ? m->wake.fd[0] : -1;
+	m->waiting++;
+	atomic_fetch_add(&m->refs, 1);
+	pthread_mutex_unlock(&gate);
+	c = atomic_load(&m->channel);
+	/* Without a pipe C_Finalize cannot wake us: then we look now and then. */
+	if (!channel_wait(c, wake, c != NULL && wake >= 0 ? -1 : LOOK_PAUSE_MS))
+		channel_wait(NULL, wake, 1); /* the next call says that the daemon is gone */
+	pthread_mutex_lock(&gate);
+	if (current == m)
+		rv = CKR_OK;
+	m->waiting--;
+	last = atomic_fetch_sub(&m->refs, 1) == 1;
+	pthread_cond_broadcast(&left);
+	pthread_mutex_unlock(&gate);
+	if (last)
+		module_free(m);
+	return rv;
+}
+
+void
+module_showed_spare(struct module *m)
+{
+	atomic_store(&m->showed_spare, true);
+}
+
+bool
+module_was_spare(struct module *m)
+{
+	return atomic_exchange(&m->showed_spare, false);
+}
+
+/* With the gate held: when this returns no thread holds on to the instance because it waits, so that the connection
+ * ends with C_Finalize and not some time after it. */
+static void
+wake_all(struct module *m)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += LEAVE_MAX;
+	wake_ring(&m->wake);
+	while (m->waiting > 0 && pthread_cond_timedwait(&left, &gate, &until) == 0)
+		;
+}
+
 /* In the child of a fork. Other threads are gone with whatever they held; their references to the
  * instance stay, so that it may be left over. PKCS#11 3.1 5.4.1: the child starts as if nothing was
  * initialised. */
@@ -100,9 +176,11 @@ forked(void)
 	struct channel *c;
 
 	pthread_mutex_init(&gate, NULL);
+	pthread_cond_init(&left, NULL);
 	current = NULL;
 	if (m == NULL)
 		return;
+	wake_close(&m->wake);
 	lock_forget(&m->lock);
 	c = atomic_load(&m->channel);
 	if (c != NULL)
@@ -182,6 +260,8 @@ C_Finalize(CK_VOID_PTR reserved)
 	pthread_mutex_lock(&gate);
 	m = current;
 	current = NULL;
+	if (m != NULL)
+		wake_all(m);
 	pthread_mutex_unlock(&gate);
 	if (m == NULL)
 		return CKR_CRYPTOKI_NOT_INITIALIZED;

@@ -35,6 +35,13 @@ void module_put(struct module *m);
 const struct conf *module_conf(const struct module *m);
 /* Tells this instance from an earlier or later one. */
 uint64_t module_id(const struct module *m);
+/* Waits for news of the slots, or for as long as it makes sense to wait without looking. CKR_OK: look, which is never
+ * wrong. CKR_CRYPTOKI_NOT_INITIALIZED: this instance has ended. */
+CK_RV module_wait(uint64_t id);
+/* The application was shown what there is without a vault (spare.h), and is to be told once there is one. */
+void module_showed_spare(struct module *m);
+/* True once after that. */
+bool module_was_spare(struct module *m);
 /* The connection. CKR_TOKEN_NOT_PRESENT: there is none to be had, and no vault (REACH_START) or no
  * daemon (REACH_RUNNING). CKR_SESSION_HANDLE_INVALID: none was made yet (REACH_SESSION). */
 CK_RV module_channel(struct module *m, enum module_reach reach, struct channel **c);

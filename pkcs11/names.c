@@ -55,8 +55,8 @@ attr_name_index(const struct attr_name *row)
 	return (size_t)(row - names_attr);
 }
 
-const char *
-ck_name(enum name_table t, CK_ULONG number)
+const struct ck_name *
+ck_name_row(enum name_table t, CK_ULONG number)
 {
 	const struct names_table *table = &names_tables[t];
 	size_t lo = 0, hi = table->n;
@@ -65,13 +65,21 @@ ck_name(enum name_table t, CK_ULONG number)
 		size_t mid = lo + (hi - lo) / 2;
 
 		if (table->rows[mid].value == number)
-			return table->rows[mid].name;
+			return &table->rows[mid];
 		if (table->rows[mid].value < number)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
 	return NULL;
+}
+
+const char *
+ck_name(enum name_table t, CK_ULONG number)
+{
+	const struct ck_name *row = ck_name_row(t, number);
+
+	return row != NULL ? row->name : NULL;
 }
 
 bool

@@ -1,526 +1,264 @@
+/* Which structure a parameter is, and flattening it. */
 #include "param.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* ---- structures: where their fields lie --------------------------------------------------- */
+#include "attr.h"
+#include "param_layout.h"
 
-enum field_type {
-	FIELD_END,
-	FIELD_ULONG,
-	FIELD_BOOL,
-	FIELD_ARRAY, /* `second` bytes, inside the structure */
-	FIELD_DATA   /* a pointer at `first`, its CK_ULONG length at `second` */
-};
-
-struct field {
-	enum field_type type;
-	size_t first, second;
-};
-
-#define FIELDS 6
-
-struct layout {
-	size_t size;   /* 0: the kind is no structure */
-	bool optional; /* may be absent */
-	struct field fields[FIELDS + 1];
-};
-
-#define ULONG_AT(s, f) {FIELD_ULONG, offsetof(s, f), 0}
-#define BOOL_AT(s, f) {FIELD_BOOL, offsetof(s, f), 0}
-#define ARRAY_AT(s, f) {FIELD_ARRAY, offsetof(s, f), sizeof(((s *)NULL)->f)}
-#define DATA_AT(s, p, n) {FIELD_DATA, offsetof(s, p), offsetof(s, n)}
-
-static const struct layout layouts[PARAM_KINDS] = {
-	[PARAM_RSA_OAEP] = {sizeof(CK_RSA_PKCS_OAEP_PARAMS), false, {
-		ULONG_AT(CK_RSA_PKCS_OAEP_PARAMS, hashAlg),
-		ULONG_AT(CK_RSA_PKCS_OAEP_PARAMS, mgf),
-		ULONG_AT(CK_RSA_PKCS_OAEP_PARAMS, source),
-		DATA_AT(CK_RSA_PKCS_OAEP_PARAMS, pSourceData, ulSourceDataLen)}},
-	[PARAM_RSA_PSS] = {sizeof(CK_RSA_PKCS_PSS_PARAMS), false, {
-		ULONG_AT(CK_RSA_PKCS_PSS_PARAMS, hashAlg),
-		ULONG_AT(CK_RSA_PKCS_PSS_PARAMS, mgf),
-		ULONG_AT(CK_RSA_PKCS_PSS_PARAMS, sLen)}},
-	[PARAM_AES_CTR] = {sizeof(CK_AES_CTR_PARAMS), false, {
-		ULONG_AT(CK_AES_CTR_PARAMS, ulCounterBits),
-		ARRAY_AT(CK_AES_CTR_PARAMS, cb)}},
-	[PARAM_GCM] = {sizeof(CK_GCM_PARAMS), false, {
-		DATA_AT(CK_GCM_PARAMS, pIv, ulIvLen),
-		ULONG_AT(CK_GCM_PARAMS, ulIvBits),
-		DATA_AT(CK_GCM_PARAMS, pAAD, ulAADLen),
-		ULONG_AT(CK_GCM_PARAMS, ulTagBits)}},
-	[PARAM_ECDH1] = {sizeof(CK_ECDH1_DERIVE_PARAMS), false, {
-		ULONG_AT(CK_ECDH1_DERIVE_PARAMS, kdf),
-		DATA_AT(CK_ECDH1_DERIVE_PARAMS, pSharedData, ulSharedDataLen),
-		DATA_AT(CK_ECDH1_DERIVE_PARAMS, pPublicData, ulPublicDataLen)}},
-	[PARAM_EDDSA] = {sizeof(struct ck_eddsa_parameters), true, {
-		BOOL_AT(struct ck_eddsa_parameters, phFlag),
-		DATA_AT(struct ck_eddsa_parameters, pContextData, ulContextDataLen)}},
-	[PARAM_STRING] = {sizeof(CK_KEY_DERIVATION_STRING_DATA), false, {
-		DATA_AT(CK_KEY_DERIVATION_STRING_DATA, pData, ulLen)}},
-	[PARAM_CBC_DATA] = {sizeof(CK_AES_CBC_ENCRYPT_DATA_PARAMS), false, {
-		ARRAY_AT(CK_AES_CBC_ENCRYPT_DATA_PARAMS, iv),
-		DATA_AT(CK_AES_CBC_ENCRYPT_DATA_PARAMS, pData, length)}},
-};
-
-/* ---- mechanisms: which structure is whose -------------------------------------------------- */
-
-struct row {
-	CK_MECHANISM_TYPE type;
-	enum param_kind kind;
-};
-
-/* Ascending by number: param_kind searches by halves. */
-static const struct row rows[] = {
-	{CKM_RSA_PKCS_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_RSA_PKCS, PARAM_NONE},
-	{CKM_RSA_X_509, PARAM_NONE},
-	{CKM_MD5_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA1_RSA_PKCS, PARAM_NONE},
-	{CKM_RSA_PKCS_OAEP, PARAM_RSA_OAEP},
-	{CKM_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_SHA1_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_ML_KEM_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_DSA_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_DSA, PARAM_NONE},
-	{CKM_DSA_SHA1, PARAM_NONE},
-	{CKM_DSA_SHA224, PARAM_NONE},
-	{CKM_DSA_SHA256, PARAM_NONE},
-	{CKM_DSA_SHA384, PARAM_NONE},
-	{CKM_DSA_SHA512, PARAM_NONE},
-	{CKM_ML_KEM, PARAM_NONE},
-	{CKM_DSA_SHA3_224, PARAM_NONE},
-	{CKM_DSA_SHA3_256, PARAM_NONE},
-	{CKM_DSA_SHA3_384, PARAM_NONE},
-	{CKM_DSA_SHA3_512, PARAM_NONE},
-	{CKM_ML_DSA_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_DH_PKCS_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_DH_PKCS_DERIVE, PARAM_RAW}, /* the other side's public value */
-	{CKM_SLH_DSA_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_SHA256_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA384_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA512_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA256_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_SHA384_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_SHA512_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_SHA224_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA224_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_SHA512_224, PARAM_NONE},
-	{CKM_SHA512_224_HMAC, PARAM_NONE},
-	{CKM_SHA512_224_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA512_224_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA512_256, PARAM_NONE},
-	{CKM_SHA512_256_HMAC, PARAM_NONE},
-	{CKM_SHA512_256_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA512_256_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA3_256_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA3_384_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA3_512_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA3_256_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_SHA3_384_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_SHA3_512_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_SHA3_224_RSA_PKCS, PARAM_NONE},
-	{CKM_SHA3_224_RSA_PKCS_PSS, PARAM_RSA_PSS},
-	{CKM_DES_KEY_GEN, PARAM_NONE},
-	{CKM_DES_ECB, PARAM_NONE},
-	{CKM_DES_CBC, PARAM_RAW},
-	{CKM_DES_CBC_PAD, PARAM_RAW},
-	{CKM_DES2_KEY_GEN, PARAM_NONE},
-	{CKM_DES3_KEY_GEN, PARAM_NONE},
-	{CKM_DES3_ECB, PARAM_NONE},
-	{CKM_DES3_CBC, PARAM_RAW},
-	{CKM_DES3_MAC, PARAM_NONE},
-	{CKM_DES3_MAC_GENERAL, PARAM_ULONG},
-	{CKM_DES3_CBC_PAD, PARAM_RAW},
-	{CKM_DES3_CMAC_GENERAL, PARAM_ULONG},
-	{CKM_DES3_CMAC, PARAM_NONE},
-	{CKM_MD5, PARAM_NONE},
-	{CKM_MD5_HMAC, PARAM_NONE},
-	{CKM_MD5_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA_1, PARAM_NONE},
-	{CKM_SHA_1_HMAC, PARAM_NONE},
-	{CKM_SHA_1_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA256, PARAM_NONE},
-	{CKM_SHA256_HMAC, PARAM_NONE},
-	{CKM_SHA256_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA224, PARAM_NONE},
-	{CKM_SHA224_HMAC, PARAM_NONE},
-	{CKM_SHA224_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA384, PARAM_NONE},
-	{CKM_SHA384_HMAC, PARAM_NONE},
-	{CKM_SHA384_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA512, PARAM_NONE},
-	{CKM_SHA512_HMAC, PARAM_NONE},
-	{CKM_SHA512_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA3_256, PARAM_NONE},
-	{CKM_SHA3_256_HMAC, PARAM_NONE},
-	{CKM_SHA3_256_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA3_256_KEY_GEN, PARAM_NONE},
-	{CKM_SHA3_224, PARAM_NONE},
-	{CKM_SHA3_224_HMAC, PARAM_NONE},
-	{CKM_SHA3_224_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA3_224_KEY_GEN, PARAM_NONE},
-	{CKM_SHA3_384, PARAM_NONE},
-	{CKM_SHA3_384_HMAC, PARAM_NONE},
-	{CKM_SHA3_384_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA3_384_KEY_GEN, PARAM_NONE},
-	{CKM_SHA3_512, PARAM_NONE},
-	{CKM_SHA3_512_HMAC, PARAM_NONE},
-	{CKM_SHA3_512_HMAC_GENERAL, PARAM_ULONG},
-	{CKM_SHA3_512_KEY_GEN, PARAM_NONE},
-	{CKM_GENERIC_SECRET_KEY_GEN, PARAM_NONE},
-	{CKM_CONCATENATE_BASE_AND_KEY, PARAM_ULONG}, /* an object handle */
-	{CKM_CONCATENATE_BASE_AND_DATA, PARAM_STRING},
-	{CKM_CONCATENATE_DATA_AND_BASE, PARAM_STRING},
-	{CKM_XOR_BASE_AND_DATA, PARAM_STRING},
-	{CKM_EXTRACT_KEY_FROM_KEY, PARAM_ULONG}, /* CK_EXTRACT_PARAMS: a bit's position */
-	{CKM_SHA1_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA256_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA384_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA512_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA224_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA3_256_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA3_224_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA3_384_KEY_DERIVATION, PARAM_NONE},
-	{CKM_SHA3_512_KEY_DERIVATION, PARAM_NONE},
-	{CKM_EC_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_ECDSA, PARAM_NONE},
-	{CKM_ECDSA_SHA1, PARAM_NONE},
-	{CKM_ECDSA_SHA224, PARAM_NONE},
-	{CKM_ECDSA_SHA256, PARAM_NONE},
-	{CKM_ECDSA_SHA384, PARAM_NONE},
-	{CKM_ECDSA_SHA512, PARAM_NONE},
-	{CKM_ECDSA_SHA3_224, PARAM_NONE},
-	{CKM_ECDSA_SHA3_256, PARAM_NONE},
-	{CKM_ECDSA_SHA3_384, PARAM_NONE},
-	{CKM_ECDSA_SHA3_512, PARAM_NONE},
-	{CKM_ECDH1_DERIVE, PARAM_ECDH1},
-	{CKM_ECDH1_COFACTOR_DERIVE, PARAM_ECDH1},
-	{CKM_EC_EDWARDS_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_EC_MONTGOMERY_KEY_PAIR_GEN, PARAM_NONE},
-	{CKM_EDDSA, PARAM_EDDSA},
-	{CKM_AES_XTS, PARAM_RAW},
-	{CKM_AES_XTS_KEY_GEN, PARAM_NONE},
-	{CKM_AES_KEY_GEN, PARAM_NONE},
-	{CKM_AES_ECB, PARAM_NONE},
-	{CKM_AES_CBC, PARAM_RAW},
-	{CKM_AES_MAC, PARAM_NONE},
-	{CKM_AES_MAC_GENERAL, PARAM_ULONG},
-	{CKM_AES_CBC_PAD, PARAM_RAW},
-	{CKM_AES_CTR, PARAM_AES_CTR},
-	{CKM_AES_GCM, PARAM_GCM},
-	{CKM_AES_CTS, PARAM_RAW},
-	{CKM_AES_CMAC, PARAM_NONE},
-	{CKM_AES_CMAC_GENERAL, PARAM_ULONG},
-	{CKM_AES_GMAC, PARAM_RAW},
-	{CKM_DES_ECB_ENCRYPT_DATA, PARAM_STRING},
-	{CKM_DES3_ECB_ENCRYPT_DATA, PARAM_STRING},
-	{CKM_AES_ECB_ENCRYPT_DATA, PARAM_STRING},
-	{CKM_AES_CBC_ENCRYPT_DATA, PARAM_CBC_DATA},
-	{CKM_CHACHA20_KEY_GEN, PARAM_NONE},
-	{CKM_POLY1305_KEY_GEN, PARAM_NONE},
-	{CKM_POLY1305, PARAM_NONE},
-	{CKM_AES_OFB, PARAM_RAW},
-	{CKM_AES_CFB64, PARAM_RAW},
-	{CKM_AES_CFB8, PARAM_RAW},
-	{CKM_AES_CFB128, PARAM_RAW},
-	{CKM_AES_CFB1, PARAM_RAW},
-	{CKM_AES_KEY_WRAP, PARAM_RAW}, /* an IV, or nothing */
-	{CKM_AES_KEY_WRAP_PAD, PARAM_RAW},
-	{CKM_AES_KEY_WRAP_KWP, PARAM_RAW},
-	{CKM_AES_KEY_WRAP_PKCS7, PARAM_RAW},
-	{CKM_SHA_1_KEY_GEN, PARAM_NONE},
-	{CKM_SHA224_KEY_GEN, PARAM_NONE},
-	{CKM_SHA256_KEY_GEN, PARAM_NONE},
-	{CKM_SHA384_KEY_GEN, PARAM_NONE},
-	{CKM_SHA512_KEY_GEN, PARAM_NONE},
-	{CKM_SHA512_224_KEY_GEN, PARAM_NONE},
-	{CKM_SHA512_256_KEY_GEN, PARAM_NONE},
-	{CKM_HKDF_KEY_GEN, PARAM_NONE},
-	{CKM_PUB_KEY_FROM_PRIV_KEY, PARAM_NONE},
-};
+/* ---- which structure ----------------------------------------------------------------------- */
 
 enum param_kind
 param_kind(CK_MECHANISM_TYPE type)
 {
-	size_t lo = 0, hi = sizeof(rows) / sizeof(rows[0]);
+	const struct ck_name *row = ck_name_row(NAMES_MECH, type);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
+	return row != NULL ? row->param : PARAM_RAW;
+}
 
-		if (rows[mid].type == type)
-			return rows[mid].kind;
-		if (rows[mid].type < type)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return PARAM_RAW;
+enum param_kind
+param_kind_of(const CK_MECHANISM *m)
+{
+	enum param_kind kind = param_kind(m->mechanism), other = param_layouts[kind].other;
+
+	return other != PARAM_NONE && m->ulParameterLen == param_layouts[other].size ? other : kind;
+}
+
+static const struct {
+	CK_MECHANISM_TYPE type;
+	enum param_kind kind;
+} messages[] = {
+	{CKM_AES_GCM, PARAM_GCM_MESSAGE},
+	{CKM_AES_CCM, PARAM_CCM_MESSAGE},
+	{CKM_CHACHA20_POLY1305, PARAM_CHACHA20_POLY1305_MESSAGE},
+	{CKM_SALSA20_POLY1305, PARAM_CHACHA20_POLY1305_MESSAGE},
+};
+#define N_MESSAGES (sizeof(messages) / sizeof(messages[0]))
+_Static_assert(sizeof(CK_GCM_MESSAGE_PARAMS) != sizeof(CK_CCM_MESSAGE_PARAMS), "told apart");
+_Static_assert(sizeof(CK_GCM_MESSAGE_PARAMS) != sizeof(CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS), "told apart");
+_Static_assert(sizeof(CK_CCM_MESSAGE_PARAMS) != sizeof(CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS), "told apart");
+
+enum param_kind
+message_param_kind(CK_MECHANISM_TYPE type)
+{
+	for (size_t i = 0; i < N_MESSAGES; i++)
+		if (messages[i].type == type)
+			return messages[i].kind;
+	return PARAM_NONE;
+}
+
+enum param_kind
+message_kind_of(CK_ULONG len)
+{
+	for (size_t i = 0; i < N_MESSAGES; i++)
+		if (param_layouts[messages[i].kind].size == len)
+			return messages[i].kind;
+	return PARAM_NONE;
 }
 
 /* ---- encoding ------------------------------------------------------------------------------ */
 
-static CK_ULONG
-load_ulong(const uint8_t *p)
-{
-	CK_ULONG v;
+static CK_RV encode_fields(struct buf *b, const struct layout *l, const uint8_t *s, const uint8_t *above, bool sealing);
 
-	memcpy(&v, p, sizeof(v));
-	return v;
+/* In CK_PKCS5_PBKD2_PARAMS a pointer stands where CK_PKCS5_PBKD2_PARAMS2 has the length, and both are as
+ * long. No password has four million bytes, and no program's data lies below that address. */
+#define LOWEST_ADDRESS 0x400000UL
+
+static bool
+password_length(CK_ULONG *len)
+{
+	if (*len >= LOWEST_ADDRESS && *len % sizeof(CK_ULONG) == 0)
+		memcpy(len, (const void *)*len, sizeof(*len)); /* NOLINT: the pointer it is */
+	return *len <= PARAM_MAX_BYTES;
 }
 
 static CK_RV
-encode_field(struct buf *b, const struct field *f, const uint8_t *s)
+encode_data(struct buf *b, const struct field *f, const uint8_t *s, const uint8_t *above, bool sealing)
 {
-	const void *data;
-	CK_ULONG len;
+	const void *data = load_pointer(s + f->first);
+	CK_ULONG len = field_length(f, s, above);
+	bool room = f->type == FIELD_ROOM || (f->flow == FLOW_TAG && sealing);
+	bool may_be_null = (f->type == FIELD_POINTED && f->flow != FLOW_TAG) || f->type == FIELD_ROOM;
+	size_t n;
 
-	switch (f->type) {
-	case FIELD_END:
-		break;
-	case FIELD_ULONG:
-		buf_put_ulong(b, load_ulong(s + f->first));
-		break;
-	case FIELD_BOOL:
-		if (s[f->first] > CK_TRUE)
-			return CKR_MECHANISM_PARAM_INVALID;
-		buf_put_u8(b, s[f->first]);
-		break;
-	case FIELD_ARRAY:
-		buf_put(b, s + f->first, f->second);
-		break;
-	case FIELD_DATA:
-		memcpy(&data, s + f->first, sizeof(data));
-		len = load_ulong(s + f->second);
-		if ((data == NULL && len > 0) || len > PARAM_MAX_BYTES)
-			return CKR_MECHANISM_PARAM_INVALID;
-		buf_put_bytes(b, data, len);
-		break;
-	}
+	if (f->type == FIELD_PASSWORD && !password_length(&len))
+		return CKR_MECHANISM_PARAM_INVALID;
+	n = field_bytes(f, len);
+	if (n > PARAM_MAX_BYTES || (data == NULL && n > 0 && !may_be_null))
+		return CKR_MECHANISM_PARAM_INVALID;
+	if (field_length_travels(f, room))
+		buf_put_ulong(b, len);
+	if (f->type == FIELD_ROOM)
+		buf_put_u8(b, data != NULL);
+	else if (!room)
+		buf_put_bytes(b, data, data != NULL ? n : 0);
 	return CKR_OK;
 }
 
 static CK_RV
-encode_struct(struct buf *b, const struct layout *l, const CK_MECHANISM *m)
+encode_template(struct buf *b, const CK_ATTRIBUTE *a, CK_ULONG n)
+{
+	struct attrs set = {0};
+	CK_RV rv;
+
+	if (a == NULL && n > 0)
+		return CKR_MECHANISM_PARAM_INVALID;
+	rv = attrs_from_array(&set, a, n);
+	if (rv == CKR_OK)
+		attrs_encode(b, &set);
+	attrs_free(&set);
+	return rv;
+}
+
+static CK_RV
+encode_list(struct buf *b, const struct layout *l, const uint8_t *entries, CK_ULONG n, const uint8_t *above)
 {
 	CK_RV rv = CKR_OK;
 
-	if (m->ulParameterLen == 0 && l->optional) {
-		buf_put_u8(b, 0);
+	if (n > PARAM_MAX_LIST || (entries == NULL && n > 0))
+		return CKR_MECHANISM_PARAM_INVALID;
+	buf_put_u32(b, (uint32_t)n);
+	for (CK_ULONG i = 0; rv == CKR_OK && i < n; i++)
+		rv = encode_fields(b, l, entries + i * l->size, above, false);
+	return rv;
+}
+
+static CK_RV
+encode_formed(struct buf *b, const struct field *f, const uint8_t *s)
+{
+	const struct layout *form = field_form(f, s);
+	const void *data = load_pointer(s + f->first);
+	CK_ULONG len = load_ulong(s + f->second);
+
+	if ((data == NULL && len > 0) || len > PARAM_MAX_BYTES)
+		return CKR_MECHANISM_PARAM_INVALID;
+	if (form == NULL) {
+		buf_put_bytes(b, data, len);
 		return CKR_OK;
 	}
-	if (m->ulParameterLen != l->size)
-		return CKR_MECHANISM_PARAM_INVALID;
-	buf_put_u8(b, 1);
+	buf_put_u8(b, len > 0);
+	if (len == 0)
+		return CKR_OK;
+	return len == form->size ? encode_fields(b, form, data, s, false) : CKR_MECHANISM_PARAM_INVALID;
+}
+
+static CK_RV
+encode_field(struct buf *b, const struct field *f, const uint8_t *s, const uint8_t *above, bool sealing)
+{
+	const void *pointed;
+
+	switch (f->type) {
+	case FIELD_END:
+	case FIELD_RESULT:
+		return CKR_OK;
+	case FIELD_ULONG:
+	case FIELD_HANDLE:
+		buf_put_ulong(b, field_is_looked_at(f, s) ? load_ulong(s + f->first) : 0);
+		return CKR_OK;
+	case FIELD_BOOL:
+		if (s[f->first] > CK_TRUE)
+			return CKR_MECHANISM_PARAM_INVALID;
+		buf_put_u8(b, s[f->first]);
+		return CKR_OK;
+	case FIELD_ARRAY:
+		buf_put(b, s + f->first, f->second);
+		return CKR_OK;
+	case FIELD_DATA:
+	case FIELD_PASSWORD:
+	case FIELD_BITS:
+	case FIELD_NONCE:
+	case FIELD_POINTED:
+	case FIELD_ROOM:
+		if (field_is_looked_at(f, s))
+			return encode_data(b, f, s, above, sealing);
+		buf_put_bytes(b, NULL, 0);
+		return CKR_OK;
+	case FIELD_RESULT_AT:
+		return load_pointer(s + f->first) != NULL ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
+	case FIELD_STRUCT:
+		pointed = load_pointer(s + f->first);
+		return pointed != NULL ? encode_fields(b, f->inner, pointed, s, sealing) : CKR_MECHANISM_PARAM_INVALID;
+	case FIELD_LIST:
+		return encode_list(b, f->inner, load_pointer(s + f->first), load_ulong(s + f->second), s);
+	case FIELD_TEMPLATE:
+		return encode_template(b, load_pointer(s + f->first), load_ulong(s + f->second));
+	case FIELD_FORMED:
+		return encode_formed(b, f, s);
+	}
+	return CKR_GENERAL_ERROR;
+}
+
+static CK_RV
+encode_fields(struct buf *b, const struct layout *l, const uint8_t *s, const uint8_t *above, bool sealing)
+{
+	CK_RV rv = CKR_OK;
+
 	for (const struct field *f = l->fields; rv == CKR_OK && f->type != FIELD_END; f++)
-		rv = encode_field(b, f, m->pParameter);
+		rv = encode_field(b, f, s, above, sealing);
+	return rv;
+}
+
+/* What stands behind the kind. */
+static CK_RV
+encode_kind(struct buf *b, enum param_kind kind, const void *p, CK_ULONG len)
+{
+	const struct layout *l = &param_layouts[kind];
+
+	switch (kind) {
+	case PARAM_NONE:
+		return len == 0 ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
+	case PARAM_RAW:
+		if (len > PARAM_MAX_BYTES)
+			return CKR_MECHANISM_PARAM_INVALID;
+		buf_put_bytes(b, len == 0 ? NULL : p, len);
+		return CKR_OK;
+	case PARAM_ULONG:
+		if (len != sizeof(CK_ULONG))
+			return CKR_MECHANISM_PARAM_INVALID;
+		buf_put_ulong(b, load_ulong(p));
+		return CKR_OK;
+	default:
+		if (len != l->size && !(len == 0 && l->optional))
+			return CKR_MECHANISM_PARAM_INVALID;
+		buf_put_u8(b, len > 0);
+		return len > 0 ? encode_fields(b, l, p, NULL, false) : CKR_OK;
+	}
+}
+
+static CK_RV
+encoded(const struct buf *b, size_t start, CK_RV rv)
+{
+	if (rv == CKR_OK && buf_failed(b))
+		return CKR_HOST_MEMORY;
+	if (rv == CKR_OK && b->len - start > PARAM_MAX_TOTAL)
+		return CKR_MECHANISM_PARAM_INVALID;
 	return rv;
 }
 
 CK_RV
 param_encode(struct buf *b, const CK_MECHANISM *m)
 {
-	enum param_kind kind = param_kind(m->mechanism);
-	CK_RV rv = CKR_OK;
+	enum param_kind kind = param_kind_of(m);
+	size_t start = b->len;
 
 	if (m->pParameter == NULL && m->ulParameterLen > 0)
 		return CKR_MECHANISM_PARAM_INVALID;
 	buf_put_ulong(b, m->mechanism);
 	buf_put_u8(b, (uint8_t)kind);
-	switch (kind) {
-	case PARAM_NONE:
-		if (m->ulParameterLen != 0)
-			rv = CKR_MECHANISM_PARAM_INVALID;
-		break;
-	case PARAM_RAW:
-		if (m->ulParameterLen > PARAM_MAX_BYTES)
-			rv = CKR_MECHANISM_PARAM_INVALID;
-		else
-			buf_put_bytes(b, m->ulParameterLen == 0 ? NULL : m->pParameter,
-				m->ulParameterLen);
-		break;
-	case PARAM_ULONG:
-		if (m->ulParameterLen != sizeof(CK_ULONG))
-			rv = CKR_MECHANISM_PARAM_INVALID;
-		else
-			buf_put_ulong(b, load_ulong(m->pParameter));
-		break;
-	default:
-		rv = encode_struct(b, &layouts[kind], m);
-		break;
-	}
-	if (rv == CKR_OK && buf_failed(b))
-		rv = CKR_HOST_MEMORY;
-	return rv;
-}
-
-/* ---- decoding ------------------------------------------------------------------------------ */
-
-/* Decoding goes over the bytes twice: first with block NULL, to learn how much data the structure
- * points to, then to fill the block: the structure at its start, the data behind it. */
-struct filler {
-	uint8_t *block;
-	size_t used;
-};
-
-/* Appends data to the block; *at becomes its place there, NULL for NULL. */
-static bool
-take_data(struct buf *b, struct filler *f, const void **at, CK_ULONG *len)
-{
-	const uint8_t *data;
-	size_t n;
-
-	*at = NULL;
-	if (!buf_get_bytes(b, &data, &n))
-		return false;
-	if (n > PARAM_MAX_BYTES) {
-		b->failed = true;
-		return false;
-	}
-	*len = n;
-	if (f->block != NULL && data != NULL) {
-		if (n > 0)
-			memcpy(f->block + f->used, data, n);
-		*at = f->block + f->used;
-	}
-	/* one byte more, so that empty data too has an address inside the block */
-	f->used += n + 1;
-	return true;
-}
-
-#define ARRAY_MAX 16
-_Static_assert(sizeof(((CK_AES_CTR_PARAMS *)NULL)->cb) <= ARRAY_MAX, "room");
-_Static_assert(sizeof(((CK_AES_CBC_ENCRYPT_DATA_PARAMS *)NULL)->iv) <= ARRAY_MAX, "room");
-
-static void
-decode_field(struct buf *b, const struct field *fd, struct filler *f)
-{
-	uint8_t array[ARRAY_MAX];
-	const void *data;
-	CK_ULONG v = 0;
-	uint8_t flag;
-
-	switch (fd->type) {
-	case FIELD_END:
-		break;
-	case FIELD_ULONG:
-		if (buf_get_ulong(b, &v) && f->block != NULL)
-			memcpy(f->block + fd->first, &v, sizeof(v));
-		break;
-	case FIELD_BOOL:
-		if (buf_get_u8(b, &flag) && flag > CK_TRUE)
-			b->failed = true;
-		if (f->block != NULL)
-			f->block[fd->first] = flag;
-		break;
-	case FIELD_ARRAY:
-		if (buf_get(b, array, fd->second) && f->block != NULL)
-			memcpy(f->block + fd->first, array, fd->second);
-		break;
-	case FIELD_DATA:
-		if (take_data(b, f, &data, &v) && f->block != NULL) {
-			memcpy(f->block + fd->first, &data, sizeof(data));
-			memcpy(f->block + fd->second, &v, sizeof(v));
-		}
-		break;
-	}
-}
-
-/* One pass over the bytes behind the kind. *len becomes the parameter's length, 0 when absent. */
-static bool
-decode_pass(struct buf *b, enum param_kind kind, struct filler *f, size_t *len)
-{
-	const struct layout *l = &layouts[kind];
-	const void *data;
-	CK_ULONG v = 0;
-	uint8_t present;
-
-	*len = 0;
-	switch (kind) {
-	case PARAM_NONE:
-		return true;
-	case PARAM_RAW:
-		if (!take_data(b, f, &data, &v))
-			return false;
-		*len = v;
-		return true;
-	case PARAM_ULONG:
-		if (buf_get_ulong(b, &v) && f->block != NULL)
-			memcpy(f->block, &v, sizeof(v));
-		*len = sizeof(v);
-		f->used = sizeof(v);
-		return !buf_failed(b);
-	default:
-		break;
-	}
-	if (!buf_get_u8(b, &present) || present > 1 || (present == 0 && !l->optional)) {
-		b->failed = true;
-		return false;
-	}
-	if (present == 0)
-		return true;
-	f->used = l->size;
-	for (const struct field *fd = l->fields; fd->type != FIELD_END; fd++)
-		decode_field(b, fd, f);
-	*len = l->size;
-	return !buf_failed(b);
+	return encoded(b, start, encode_kind(b, kind, m->pParameter, m->ulParameterLen));
 }
 
 CK_RV
-param_decode(struct buf *b, struct param *p)
+message_param_encode(struct buf *b, const void *p, CK_ULONG len, bool sealing)
 {
-	struct filler f = {0};
-	CK_MECHANISM_TYPE type;
-	size_t start, len;
-	uint8_t kind;
+	enum param_kind kind = message_kind_of(len);
+	size_t start = b->len;
 
-	memset(p, 0, sizeof(*p));
-	if (!buf_get_ulong(b, &type) || !buf_get_u8(b, &kind) || kind != (uint8_t)param_kind(type))
-		goto bad;
-	start = b->pos;
-	if (!decode_pass(b, (enum param_kind)kind, &f, &len))
-		goto bad;
-	p->mech.mechanism = type;
-	if (len == 0)
-		return CKR_OK;
-
-	p->size = f.used;
-	p->block = calloc(1, p->size);
-	if (p->block == NULL) {
-		p->size = 0;
-		b->failed = true;
-		return CKR_HOST_MEMORY;
-	}
-	b->pos = start;
-	f = (struct filler){.block = p->block};
-	decode_pass(b, (enum param_kind)kind, &f, &len);
-	p->mech.pParameter = p->block;
-	p->mech.ulParameterLen = len;
-	return CKR_OK;
-bad:
-	b->failed = true;
-	return CKR_ARGUMENTS_BAD;
-}
-
-CK_RV
-param_copy(struct param *to, const CK_MECHANISM *m)
-{
-	struct buf b;
-	CK_RV rv;
-
-	memset(to, 0, sizeof(*to));
-	buf_init(&b, 4 * PARAM_MAX_BYTES);
-	rv = param_encode(&b, m);
-	if (rv == CKR_OK)
-		rv = param_decode(&b, to);
-	buf_free(&b);
-	return rv;
-}
-
-void
-param_free(struct param *p)
-{
-	wipe(p->block, p->size);
-	free(p->block);
-	memset(p, 0, sizeof(*p));
+	if (len > 0 && (p == NULL || kind == PARAM_NONE))
+		return CKR_MECHANISM_PARAM_INVALID;
+	buf_put_u8(b, (uint8_t)kind);
+	if (kind == PARAM_NONE)
+		return encoded(b, start, CKR_OK);
+	buf_put_u8(b, sealing);
+	return encoded(b, start, encode_fields(b, &param_layouts[kind], p, NULL, sealing));
 }

@@ -1,52 +1,94 @@
 /*
  * param.h - mechanism parameters: C structures with pointers on one side, flat bytes on the other
  *
- * One row per mechanism says which structure its parameter is; one row per structure lists its
- * fields. The module flattens, the daemon rebuilds; neither knows any mechanism otherwise.
+ * A mechanism's row in names_table.c says which structure its parameter is (enum param_kind, names.h);
+ * param_layout.c lists the fields of each structure; param.c encodes, param_decode.c rebuilds, param_out.c
+ * takes out what was filled. The module flattens, the daemon rebuilds; neither knows
+ * any mechanism otherwise.
  *
- * Ownership:  param_decode allocates one block that holds structure and all it points to;
- *             param_free wipes and frees it.
- * Errors:     CKR_MECHANISM_PARAM_INVALID for a parameter of the wrong length or a NULL pointer
- *             with a length; CKR_ARGUMENTS_BAD for malformed flat bytes.
+ * Some parameters also receive something: handles of further keys, a TLS version, an IV, a tag. These fields
+ * are its outputs. The daemon's rebuilt structure has room for each; when the work is done and the fields
+ * are filled, param_put_outputs writes them into the reply, and in the module param_take_outputs puts them
+ * where the application's pointers say. Both walk the same layout, so neither end names a field.
+ *
+ * Use:        module  param_encode(b, m); call; param_take_outputs(reply, m)
+ *             daemon  param_decode(b, &p); fill what p.mech.pParameter points to;
+ *                     param_put_outputs(reply, &p); param_free(&p)
+ *             messages (C_EncryptMessage ...) likewise with message_param_*
+ * Ownership:  param_decode allocates the structure and all it points to; param_free wipes and frees it.
+ * Errors:     CKR_MECHANISM_PARAM_INVALID for a parameter of the wrong length, a NULL pointer with a length,
+ *             too much or too many; CKR_ARGUMENTS_BAD for malformed flat bytes, with the buffer failed.
+ *             Of a nested template: what attrs_from_array and attrs_decode say.
+ * Secrets:    passwords and tags may be in here: flat bytes lie in bufs, which wipe.
+ * Format:     docs/PROTOCOL.md, Mechanisms.
  */
 #ifndef TOKENFS_PARAM_H
 #define TOKENFS_PARAM_H
 
 #include "buf.h"
-#include "ck.h"
+#include "names.h"
 
-enum param_kind {
-	PARAM_NONE,       /* must be absent (or length 0) */
-	PARAM_RAW,        /* plain bytes: an IV, an ICV, or nothing */
-	PARAM_ULONG,      /* CK_ULONG: a MAC length, CK_MAC_GENERAL_PARAMS */
-	PARAM_RSA_OAEP,   /* CK_RSA_PKCS_OAEP_PARAMS */
-	PARAM_RSA_PSS,    /* CK_RSA_PKCS_PSS_PARAMS */
-	PARAM_AES_CTR,    /* CK_AES_CTR_PARAMS */
-	PARAM_GCM,        /* CK_GCM_PARAMS with ulIvBits; the form without it is another length, refused */
-	PARAM_ECDH1,      /* CK_ECDH1_DERIVE_PARAMS */
-	PARAM_EDDSA,      /* struct ck_eddsa_parameters (CK_EDDSA_PARAMS), or nothing */
-	PARAM_STRING,     /* CK_KEY_DERIVATION_STRING_DATA */
-	PARAM_CBC_DATA,   /* CK_AES_CBC_ENCRYPT_DATA_PARAMS */
-	PARAM_KINDS
-};
-
+/* Data that a structure points to, each piece; and all of a parameter, flat or rebuilt. */
 #define PARAM_MAX_BYTES (1u << 16)
+#define PARAM_MAX_TOTAL (1u << 18)
+/* Entries of an array within a parameter. */
+#define PARAM_MAX_LIST 16
 
 /* The kind of a mechanism's parameter; PARAM_RAW for mechanisms not in the table. */
 enum param_kind param_kind(CK_MECHANISM_TYPE type);
 
-/* Appends: u64 mechanism type, u8 kind, then by kind: nothing; bytes or NULL (raw); u64 (ulong); for a
- * structure u8 present, and if 1 its fields in order: CK_ULONG u64, CK_BBOOL u8, an array its bytes, a
- * pointer and its length u32 length + data or NULL (docs/PROTOCOL.md, Mechanisms). */
+/* Appends mechanism type, kind and parameter. */
 CK_RV param_encode(struct buf *b, const CK_MECHANISM *m);
 
+struct param_piece;
+
 struct param {
-	CK_MECHANISM mech; /* pParameter points into block, or is NULL */
-	void *block;
-	size_t size;
+	CK_MECHANISM mech; /* pParameter points into the pieces, or is NULL */
+	enum param_kind kind;
+	struct param_piece *pieces;
 };
 CK_RV param_decode(struct buf *b, struct param *p);
 CK_RV param_copy(struct param *to, const CK_MECHANISM *m); /* deep copy of a trusted one */
 void param_free(struct param *p);
+
+/* ---- outputs ------------------------------------------------------------------------------- */
+
+/* Has this parameter fields that receive something (or might, like an IV that may be made)? Then the
+ * call's reply must carry outputs. */
+bool param_has_outputs(const CK_MECHANISM *m);
+/* Appends the present values of all output fields, in the order of the layout. Nothing for a parameter
+ * without any. False: the buffer failed. */
+bool param_put_outputs(struct buf *b, const struct param *p);
+/* Reads them and writes them where *m, the application's own parameter that was encoded for this call,
+ * says. CKR_GENERAL_ERROR if the bytes do not fit it, with nothing written. What follows them in `b` is
+ * left unread. */
+CK_RV param_take_outputs(struct buf *b, const CK_MECHANISM *m);
+
+/* ---- handles ------------------------------------------------------------------------------- */
+
+/* Keys that the parameter names by handle (the salt of HKDF, the key of CKM_CONCATENATE_BASE_AND_KEY ...):
+ * pointers to the places in the rebuilt structure go to at[0 .. max-1]; returns how many there are, which may be
+ * more than max. Places with CK_INVALID_HANDLE, and those that the structure says not to look at, do
+ * not count. */
+size_t param_handles(const struct param *p, CK_OBJECT_HANDLE **at, size_t max);
+
+/* ---- parameters of messages ---------------------------------------------------------------- */
+
+/*
+ * C_EncryptMessage and its like get a structure by itself, outside a CK_MECHANISM: the three structures differ
+ * in length, so that the module need not know the mechanism; the daemon compares p.kind with
+ * message_param_kind of the operation's.
+ *
+ * `sealing` (encryption, signing): the tag is room to be filled and does not travel; IV and tag are outputs.
+ * Otherwise the tag travels, and there are no outputs: the application's memory is not written to.
+ */
+
+/* PARAM_GCM_MESSAGE, PARAM_CCM_MESSAGE, PARAM_CHACHA20_POLY1305_MESSAGE; PARAM_NONE: it has none. */
+enum param_kind message_param_kind(CK_MECHANISM_TYPE type);
+/* Appends kind and structure. p == NULL with len == 0 is kind PARAM_NONE. */
+CK_RV message_param_encode(struct buf *b, const void *p, CK_ULONG len, bool sealing);
+/* Sets *p; p->mech.mechanism is left 0. After it param_put_outputs (when sealing) and param_free are as above. */
+CK_RV message_param_decode(struct buf *b, struct param *p);
+CK_RV message_param_take_outputs(struct buf *b, const void *p, CK_ULONG len);
 
 #endif

@@ -66,7 +66,7 @@ static const struct wire_call calls[] = {
 	/* session, mechanism, public template, private template -> public, private handle */
 	{WIRE_GENERATE_KEY_PAIR, "C_GenerateKeyPair", "umaa", "uu"},
 	/* session, mechanism, wrapping key, key */
-	{WIRE_WRAP_KEY, "C_WrapKey", "umuuo", "O"},
+	{WIRE_WRAP_KEY, "C_WrapKey", "umuuo", "OP"},
 	{WIRE_UNWRAP_KEY, "C_UnwrapKey", "umuba", "u"},
 	{WIRE_DERIVE_KEY, "C_DeriveKey", "umua", "u"},
 	{WIRE_SEED_RANDOM, "C_SeedRandom", "ub", ""},
@@ -80,6 +80,51 @@ static const struct wire_call calls[] = {
 	{WIRE_VERIFY_NOW, "VerifyNow", "umubb", ""},
 	/* session, template -> the first handles, 1 if these are all and the search has ended */
 	{WIRE_FIND_NOW, "FindNow", "ua", "hy"},
+	/* as C_DeriveKey -> handle (0: all are in the parameter), what was written to the parameter */
+	{WIRE_DERIVE_KEYS, "DeriveKeys", "umua", "uP"},
+
+	/* session, user type, PIN, user name */
+	{WIRE_LOGIN_USER, "C_LoginUser", "uubb", ""},
+	{WIRE_SESSION_CANCEL, "C_SessionCancel", "uu", ""},
+	{WIRE_MESSAGE_ENCRYPT_INIT, "C_MessageEncryptInit", "umu", ""},
+	/* session, message parameter, associated data, data, room */
+	{WIRE_ENCRYPT_MESSAGE, "C_EncryptMessage", "upbbo", "OP"},
+	{WIRE_ENCRYPT_MESSAGE_BEGIN, "C_EncryptMessageBegin", "upb", "P"},
+	/* session, message parameter, data, 1 for the last part, room */
+	{WIRE_ENCRYPT_MESSAGE_NEXT, "C_EncryptMessageNext", "upbyo", "OP"},
+	{WIRE_MESSAGE_ENCRYPT_FINAL, "C_MessageEncryptFinal", "u", ""},
+	{WIRE_MESSAGE_DECRYPT_INIT, "C_MessageDecryptInit", "umu", ""},
+	{WIRE_DECRYPT_MESSAGE, "C_DecryptMessage", "upbbo", "OP"},
+	{WIRE_DECRYPT_MESSAGE_BEGIN, "C_DecryptMessageBegin", "upb", "P"},
+	{WIRE_DECRYPT_MESSAGE_NEXT, "C_DecryptMessageNext", "upbyo", "OP"},
+	{WIRE_MESSAGE_DECRYPT_FINAL, "C_MessageDecryptFinal", "u", ""},
+	/* signatures have no message parameter */
+	{WIRE_MESSAGE_SIGN_INIT, "C_MessageSignInit", "umu", ""},
+	{WIRE_SIGN_MESSAGE, "C_SignMessage", "ubo", "O"},
+	{WIRE_SIGN_MESSAGE_BEGIN, "C_SignMessageBegin", "u", ""},
+	{WIRE_SIGN_MESSAGE_NEXT, "C_SignMessageNext", "ubyo", "O"},
+	{WIRE_MESSAGE_SIGN_FINAL, "C_MessageSignFinal", "u", ""},
+	{WIRE_MESSAGE_VERIFY_INIT, "C_MessageVerifyInit", "umu", ""},
+	{WIRE_VERIFY_MESSAGE, "C_VerifyMessage", "ubb", ""},
+	{WIRE_VERIFY_MESSAGE_BEGIN, "C_VerifyMessageBegin", "u", ""},
+	/* session, data, signature (NULL: more parts follow) */
+	{WIRE_VERIFY_MESSAGE_NEXT, "C_VerifyMessageNext", "ubb", ""},
+	{WIRE_MESSAGE_VERIFY_FINAL, "C_MessageVerifyFinal", "u", ""},
+	/* session, mechanism, key, signature */
+	{WIRE_VERIFY_SIGNATURE_INIT, "C_VerifySignatureInit", "umub", ""},
+	{WIRE_VERIFY_SIGNATURE, "C_VerifySignature", "ub", ""},
+	{WIRE_VERIFY_SIGNATURE_UPDATE, "C_VerifySignatureUpdate", "ub", ""},
+	{WIRE_VERIFY_SIGNATURE_FINAL, "C_VerifySignatureFinal", "u", ""},
+	/* session, type -> flags */
+	{WIRE_GET_SESSION_VALIDATION_FLAGS, "C_GetSessionValidationFlags", "uu", "u"},
+	/* session, mechanism, wrapping key, key, associated data, room */
+	{WIRE_WRAP_KEY_AUTHENTICATED, "C_WrapKeyAuthenticated", "uMuubo", "OP"},
+	/* session, mechanism, unwrapping key, wrapped key, template, associated data */
+	{WIRE_UNWRAP_KEY_AUTHENTICATED, "C_UnwrapKeyAuthenticated", "uMubab", "u"},
+	/* session, mechanism, public key, template, room -> ciphertext, key */
+	{WIRE_ENCAPSULATE_KEY, "C_EncapsulateKey", "umuao", "Ou"},
+	/* session, mechanism, private key, template, ciphertext -> key */
+	{WIRE_DECAPSULATE_KEY, "C_DecapsulateKey", "umuab", "u"},
 
 	{WIRE_T_STATUS, "T_Status", "", "b"},
 	/* slot, PIN, seconds until it locks again (0: until locked) */
@@ -92,6 +137,8 @@ static const struct wire_call calls[] = {
 	{WIRE_T_DELETE_TOKEN, "T_DeleteToken", "ub", ""},
 	{WIRE_T_CHECK, "T_Check", "u", "b"},
 	{WIRE_T_AUDIT, "T_Audit", "uu", "b"},
+	/* slot, SO PIN, compat */
+	{WIRE_T_POLICY, "T_Policy", "uby", ""},
 };
 
 const struct wire_call *

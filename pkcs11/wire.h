@@ -22,6 +22,11 @@
  *   r  attribute query's answer    u32 count + per item u32 type, u64 length (all ones: none),
  *                                  b value as attr_encode_value of attr.h (NULL if not returned)
  *   m  mechanism                   param_encode of param.h
+ *   M  mechanism whose parameter   u64 type, then as p
+ *      is a message's
+ *   p  message parameter           message_param_encode of param.h
+ *   P  what the token writes to a  u8 present; if 1: param_put_outputs of param.h (reply only)
+ *      parameter of the request
  *
  * A reply has a body if its rv is CKR_OK. It may have one, whole or not at all, if its letters and rv
  * are O with CKR_BUFFER_TOO_SMALL or r with CKR_BUFFER_TOO_SMALL, CKR_ATTRIBUTE_SENSITIVE or
@@ -132,7 +137,39 @@ enum wire_number {
 	WIRE_SIGN_NOW,
 	WIRE_VERIFY_NOW,
 	WIRE_FIND_NOW,
-	/* 80-199: PKCS#11 3.x, in the order of its function lists */
+	WIRE_DERIVE_KEYS, /* C_DeriveKey for mechanisms whose parameter receives something */
+	/* 80-199: PKCS#11 3.x */
+	WIRE_LOGIN_USER = 80,
+	WIRE_SESSION_CANCEL,
+	WIRE_MESSAGE_ENCRYPT_INIT,
+	WIRE_ENCRYPT_MESSAGE,
+	WIRE_ENCRYPT_MESSAGE_BEGIN,
+	WIRE_ENCRYPT_MESSAGE_NEXT,
+	WIRE_MESSAGE_ENCRYPT_FINAL,
+	WIRE_MESSAGE_DECRYPT_INIT,
+	WIRE_DECRYPT_MESSAGE,
+	WIRE_DECRYPT_MESSAGE_BEGIN,
+	WIRE_DECRYPT_MESSAGE_NEXT,
+	WIRE_MESSAGE_DECRYPT_FINAL,
+	WIRE_MESSAGE_SIGN_INIT,
+	WIRE_SIGN_MESSAGE,
+	WIRE_SIGN_MESSAGE_BEGIN,
+	WIRE_SIGN_MESSAGE_NEXT,
+	WIRE_MESSAGE_SIGN_FINAL,
+	WIRE_MESSAGE_VERIFY_INIT,
+	WIRE_VERIFY_MESSAGE,
+	WIRE_VERIFY_MESSAGE_BEGIN,
+	WIRE_VERIFY_MESSAGE_NEXT,
+	WIRE_MESSAGE_VERIFY_FINAL,
+	WIRE_VERIFY_SIGNATURE_INIT,
+	WIRE_VERIFY_SIGNATURE,
+	WIRE_VERIFY_SIGNATURE_UPDATE,
+	WIRE_VERIFY_SIGNATURE_FINAL,
+	WIRE_GET_SESSION_VALIDATION_FLAGS,
+	WIRE_WRAP_KEY_AUTHENTICATED,
+	WIRE_UNWRAP_KEY_AUTHENTICATED,
+	WIRE_ENCAPSULATE_KEY = 110,
+	WIRE_DECAPSULATE_KEY,
 	/* 200-: the calls of the tokenfs command, PKCS#11 has no words for them */
 	WIRE_T_STATUS = 200, /* text of the daemon's state, JSON */
 	WIRE_T_UNLOCK,       /* slot, PIN, seconds (0: until locked) */
@@ -142,6 +179,7 @@ enum wire_number {
 	WIRE_T_DELETE_TOKEN,   /* slot, SO PIN */
 	WIRE_T_CHECK,          /* slot or all ones; text of findings, JSON */
 	WIRE_T_AUDIT,          /* after sequence number, at most count; JSON lines */
+	WIRE_T_POLICY,         /* slot, SO PIN, 1 for compat or 0 for strict */
 	WIRE_MAX_CALL = 255
 };
 

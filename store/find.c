@@ -2,7 +2,8 @@
  * Finding: the blind index (state.h) kept in step with the live table, and searches over it.
  *
  * A term is HMAC(index key, encoded attribute) cut to 16 bytes; the index key of public objects comes from
- * the vault key, that of private ones from the token key. What is hidden from reading has no term.
+ * the vault key, that of private ones from the token key. What is hidden from reading has no term; but a key's value
+ * has one of its own (TKA_LEDGER), by which it is known when it comes in again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,20 @@ term_of(struct mac *key, const struct attr *a, struct index_term *term)
 	return rv;
 }
 
+static CK_RV
+value_term(struct mac *key, const uint8_t id[VALUE_ID_LEN], struct index_term *term)
+{
+	const struct attr a = {.type = TKA_LEDGER, .value = (uint8_t *)id, .len = VALUE_ID_LEN};
+
+	return term_of(key, &a, term);
+}
+
 CK_RV
 index_terms(struct token *t, const struct object *o, struct index_term **terms, size_t *n)
 {
 	struct mac *key = o->private ? &t->index_private : &t->index_public;
 	struct index_term *v = calloc(o->attrs.n + 1, sizeof(*v));
+	uint8_t id[VALUE_ID_LEN];
 	const struct attr *readable;
 	CK_RV rv = CKR_OK;
 	size_t count = 0;
@@ -40,6 +50,9 @@ index_terms(struct token *t, const struct object *o, struct index_term **terms, 
 	for (size_t i = 0; i < o->attrs.n && rv == CKR_OK; i++)
 		if (object_read(o, o->attrs.v[i].type, &readable) == CKR_OK)
 			rv = term_of(key, &o->attrs.v[i], &v[count++]);
+	/* object_read knows no TKA_ attribute, so there is room for one more */
+	if (rv == CKR_OK && object_value_id(&o->attrs, id) == CKR_OK)
+		rv = value_term(key, id, &v[count++]);
 	if (rv != CKR_OK) {
 		free(v);
 		return rv;
@@ -334,4 +347,33 @@ out:
 	free(priv);
 	free(rows);
 	return rv;
+}
+
+CK_RV
+token_find_value(struct token *t, const uint8_t id[VALUE_ID_LEN], bool with_private, CK_OBJECT_HANDLE **handles,
+	size_t *n)
+{
+	struct index_term pub, priv;
+	struct index_row *rows = NULL;
+	CK_OBJECT_HANDLE *found;
+	bool open;
+	CK_RV rv;
+
+	*n = 0;
+	lock_take(&t->lock);
+	open = with_private && t->key.data != NULL;
+	lock_give(&t->lock);
+	rv = value_term(&t->index_public, id, &pub);
+	if (rv == CKR_OK && open)
+		rv = value_term(&t->index_private, id, &priv);
+	if (rv == CKR_OK)
+		rv = state_index_find(t->vault->state, t->serial, &pub, open ? &priv : NULL, 1, &rows, n);
+	if (rv != CKR_OK)
+		return rv;
+	found = calloc(*n + 1, sizeof(*found));
+	for (size_t i = 0; found != NULL && i < *n; i++)
+		found[i] = rows[i].handle;
+	free(rows);
+	*handles = found;
+	return found != NULL ? CKR_OK : CKR_HOST_MEMORY;
 }

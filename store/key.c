@@ -3,10 +3,49 @@
 #include <openssl/err.h>
 #include <string.h>
 
-#include "der.h"
+#include "mech_des.h"
 #include "mech_family.h"
 #include "secret.h"
 #include "why.h"
+
+/* ---- kinds of asymmetric keys: one row each ---- */
+
+static const struct key_kind kinds[] = {
+	{CKK_RSA, key_rsa_parse, key_rsa_put, NULL, key_rsa_check, {"RSA"}},
+	{CKK_EC, key_ec_parse, key_ec_put, key_ec_normalise, NULL, {"EC"}},
+	{CKK_EC_EDWARDS, key_ec_parse, key_ec_put, key_ec_normalise, NULL, {"ED25519", "ED448"}},
+	{CKK_EC_MONTGOMERY, key_ec_parse, key_ec_put, key_ec_normalise, NULL, {"X25519", "X448"}},
+	{CKK_DH, key_dh_parse, key_dh_put, key_dh_normalise, NULL, {"DH"}},
+	{CKK_DSA, key_dsa_parse, key_dsa_put, NULL, NULL, {"DSA"}},
+	{CKK_ML_KEM, key_pq_parse, key_pq_put, key_pq_normalise, NULL, {"ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"}},
+	{CKK_ML_DSA, key_pq_parse, key_pq_put, key_pq_normalise, NULL, {"ML-DSA-44", "ML-DSA-65", "ML-DSA-87"}},
+	{CKK_SLH_DSA, key_pq_parse, key_pq_put, key_pq_normalise, NULL,
+		{"SLH-DSA-SHA2-128s", "SLH-DSA-SHAKE-128s", "SLH-DSA-SHA2-128f", "SLH-DSA-SHAKE-128f",
+		"SLH-DSA-SHA2-192s", "SLH-DSA-SHAKE-192s", "SLH-DSA-SHA2-192f", "SLH-DSA-SHAKE-192f",
+		"SLH-DSA-SHA2-256s", "SLH-DSA-SHAKE-256s", "SLH-DSA-SHA2-256f", "SLH-DSA-SHAKE-256f"}},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+const struct key_kind *
+key_kind(CK_KEY_TYPE type)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (kinds[i].type == type)
+			return &kinds[i];
+	return NULL;
+}
+
+const struct key_kind *
+key_kind_of(EVP_PKEY *pkey)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		for (size_t n = 0; n < KEY_NAMES && kinds[i].names[n] != NULL; n++)
+			if (EVP_PKEY_is_a(pkey, kinds[i].names[n]))
+				return &kinds[i];
+	return NULL;
+}
+
+/* ---- parsing ---- */
 
 void
 key_free(struct key *k)
@@ -34,6 +73,8 @@ parse_secret(const struct attrs *a, struct key *k)
 	if (!secret_fits(k->type, value->len))
 		return why(CKR_ATTRIBUTE_VALUE_INVALID, "a key of this type cannot have %zu bytes",
 			value->len);
+	if (k->type == CKK_AES_XTS && equal_ct(value->value, value->value + value->len / 2, value->len / 2))
+		return why(CKR_ATTRIBUTE_VALUE_INVALID, "the two halves of an XTS key are the same");
 	k->value = value->value;
 	k->len = k->size = value->len;
 	k->bits = 8 * value->len;
@@ -54,17 +95,16 @@ key_parse(const struct attrs *a, struct key **out)
 	pthread_mutex_init(&k->lock, NULL);
 	k->type = attrs_ulong(a, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
 	k->private = class == CKO_PRIVATE_KEY;
+	k->kind = class == CKO_SECRET_KEY ? NULL : key_kind(k->type);
 
 	if (class == CKO_SECRET_KEY)
 		rv = parse_secret(a, k);
 	else if (class != CKO_PRIVATE_KEY && class != CKO_PUBLIC_KEY)
 		rv = CKR_KEY_TYPE_INCONSISTENT;
-	else if (k->type == CKK_RSA)
-		rv = key_rsa_parse(a, k->private, k);
-	else if (k->type == CKK_EC || k->type == CKK_EC_EDWARDS || k->type == CKK_EC_MONTGOMERY)
-		rv = key_ec_parse(a, k->private, k);
-	else
+	else if (k->kind == NULL)
 		rv = why(CKR_KEY_TYPE_INCONSISTENT, "no mechanism works with keys of type 0x%lx", k->type);
+	else
+		rv = k->kind->parse(a, k->private, k);
 	if (rv != CKR_OK) {
 		ERR_clear_error();
 		key_free(k);
@@ -89,26 +129,31 @@ key_get(struct object *o, struct key **k)
 	return rv;
 }
 
-/* CKA_EC_POINT is a DER octet string (PKCS#11 3.1 6.3.3); many clients give the bare point. */
 CK_RV
 key_normalise(struct attrs *a)
 {
-	const struct attr *params = attrs_get(a, CKA_EC_PARAMS), *point = attrs_get(a, CKA_EC_POINT);
-	const struct curve *c;
-	const uint8_t *raw;
-	uint8_t der[4 + POINT_MAX];
-	size_t n, at;
+	CK_OBJECT_CLASS class = attrs_ulong(a, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
+	const struct key_kind *kind = key_kind(attrs_ulong(a, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION));
+
+	if ((class != CKO_PUBLIC_KEY && class != CKO_PRIVATE_KEY) || kind == NULL || kind->normalise == NULL)
+		return CKR_OK;
+	return kind->normalise(a);
+}
+
+/* Numbers in their shortest form, and how long they are. */
+static CK_RV
+check_domain(struct attrs *a, CK_KEY_TYPE type)
+{
+	EVP_PKEY *pkey = NULL;
 	CK_RV rv;
 
-	if (params == NULL || point == NULL)
+	if (type != CKK_DH && type != CKK_DSA)
 		return CKR_OK;
-	if ((rv = curve_find(params->value, params->len, &c)) != CKR_OK)
-		return rv;
-	if (!key_ec_raw_point(c, point->value, point->len, &raw, &n))
-		return why(CKR_ATTRIBUTE_VALUE_INVALID, "CKA_EC_POINT is not a point of %s", c->name[0]);
-	at = der_put_header(der, DER_OCTET_STRING, n);
-	memcpy(der + at, raw, n);
-	return attrs_set(a, CKA_EC_POINT, der, at + n);
+	if ((rv = key_ffc_domain(a, type == CKK_DH ? "DH" : "DSA", 0, &pkey)) == CKR_OK)
+		rv = key_ffc_put_domain(a, pkey);
+	EVP_PKEY_free(pkey);
+	ERR_clear_error();
+	return rv;
 }
 
 CK_RV
@@ -119,6 +164,8 @@ key_check(struct attrs *a)
 	struct key *k;
 	CK_RV rv;
 
+	if (class == CKO_DOMAIN_PARAMETERS)
+		return check_domain(a, type);
 	if (class != CKO_PUBLIC_KEY && class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
 		return CKR_OK;
 	if ((rv = key_normalise(a)) != CKR_OK)
@@ -126,10 +173,11 @@ key_check(struct attrs *a)
 	rv = key_parse(a, &k);
 	if (rv == CKR_KEY_TYPE_INCONSISTENT)
 		return why(CKR_ATTRIBUTE_VALUE_INVALID, "CKA_KEY_TYPE 0x%lx is not supported", type);
-	if (rv == CKR_OK && k->type == CKK_RSA && k->private)
-		rv = key_rsa_check(k);
-	if (rv == CKR_OK)
-		key_free(k);
+	if (rv != CKR_OK)
+		return rv;
+	if (k->private && k->kind->check != NULL)
+		rv = k->kind->check(k);
+	key_free(k);
 	return rv;
 }
 
@@ -147,7 +195,7 @@ digest_start(const struct attr *value, uint8_t out[3])
 
 /* A block of zeros under the key, in ECB mode. */
 static CK_RV
-zeros_start(const char *cipher, const struct attr *value, uint8_t out[3])
+zeros_start(const char *cipher, const uint8_t *key, uint8_t out[3])
 {
 	static const uint8_t zeros[16];
 	EVP_CIPHER *c = EVP_CIPHER_fetch(NULL, cipher, NULL);
@@ -156,7 +204,7 @@ zeros_start(const char *cipher, const struct attr *value, uint8_t out[3])
 	int n = 0;
 	CK_RV rv = CKR_OK;
 
-	if (c == NULL || ctx == NULL || EVP_EncryptInit_ex2(ctx, c, value->value, NULL, NULL) != 1 ||
+	if (c == NULL || ctx == NULL || EVP_EncryptInit_ex2(ctx, c, key, NULL, NULL) != 1 ||
 		EVP_CIPHER_CTX_set_padding(ctx, 0) != 1 ||
 		EVP_EncryptUpdate(ctx, block, &n, zeros, EVP_CIPHER_get_block_size(c)) != 1 || n < 8)
 		rv = mech_failed(CKR_FUNCTION_FAILED, "key check value");
@@ -173,13 +221,20 @@ key_check_value(const struct attrs *a, uint8_t out[3])
 	CK_OBJECT_CLASS class = attrs_ulong(a, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
 	CK_KEY_TYPE type = attrs_ulong(a, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
 	const struct attr *value = attrs_get(a, CKA_VALUE);
+	uint8_t des[DES_EDE_KEY];
+	CK_RV rv;
 
 	if (value == NULL || value->len == 0 || (class != CKO_SECRET_KEY && class != CKO_CERTIFICATE))
 		return CKR_ATTRIBUTE_TYPE_INVALID;
 	if (class == CKO_SECRET_KEY && type == CKK_AES && secret_fits(type, value->len))
 		return zeros_start(value->len == 16 ? "AES-128-ECB" : value->len == 24 ? "AES-192-ECB" :
-			"AES-256-ECB", value, out);
-	if (class == CKO_SECRET_KEY && type == CKK_DES3 && value->len == 24)
-		return zeros_start("DES-EDE3-ECB", value, out);
+			"AES-256-ECB", value->value, out);
+	if (class == CKO_SECRET_KEY && (type == CKK_DES || type == CKK_DES2 || type == CKK_DES3) &&
+		secret_fits(type, value->len)) {
+		des_expand(value->value, value->len, des);
+		rv = zeros_start("DES-EDE3-ECB", des, out);
+		wipe(des, sizeof(des));
+		return rv;
+	}
 	return digest_start(value, out);
 }

@@ -14,6 +14,8 @@
 #include "object.h"
 
 struct curve;
+struct key_kind;
+struct key_pq_set;
 
 /* What waits in a key until the next operation of its sort: op.c embeds it in its operations. */
 struct key_ready {
@@ -25,11 +27,13 @@ struct key {
 	CK_KEY_TYPE type;
 	bool private;         /* holds a private half */
 	EVP_PKEY *pkey;       /* asymmetric keys */
+	const struct key_kind *kind; /* of asymmetric keys */
 	const struct curve *curve; /* of the EC families */
+	const struct key_pq_set *set; /* of ML-KEM, ML-DSA, SLH-DSA */
 	const uint8_t *value; /* secret keys: points into the object's CKA_VALUE */
-	size_t len;
-	size_t bits;          /* of the modulus, of the field, or 8 * len */
-	size_t size;          /* bytes of the modulus, of a field element */
+	size_t len;           /* of value; of the public key where mechanisms count its bytes (ML-KEM, ML-DSA, SLH-DSA) */
+	size_t bits;          /* of the modulus, of the prime, of the field, or 8 * len */
+	size_t size;          /* bytes of the modulus, of the prime, of a field element, of DSA's subprime */
 	uint8_t reject[32];   /* RSA private keys: key of the implicit rejection (mech_rsa_reject.c) */
 	/* ready operation contexts, kept so that the next operation need not set one up */
 	pthread_mutex_t lock;
@@ -50,10 +54,10 @@ CK_RV key_from_pkcs8(const uint8_t *der, size_t len, struct attrs *priv);
  * certificate, its key. secret_alloc'd: free with secret_free. */
 CK_RV key_to_spki(struct object *o, uint8_t **der, size_t *len);
 CK_RV key_from_spki(const uint8_t *der, size_t len, struct attrs *pub);
-/* Checks the material in a set that is about to become an object: sizes, point on curve, parameters, the parts
+/* Checks the material in a set that is about to become an object: sizes, point on curve, domain parameters, the parts
  * of an RSA key against each other. Normalises: CKA_EC_POINT becomes a DER octet string. Sets that are no
  * keys pass. CKR_TEMPLATE_INCOMPLETE, CKR_ATTRIBUTE_VALUE_INVALID, CKR_CURVE_NOT_SUPPORTED,
- * CKR_DOMAIN_PARAMS_INVALID, CKR_KEY_SIZE_RANGE. */
+ * CKR_DOMAIN_PARAMS_INVALID, CKR_KEY_SIZE_RANGE, CKR_PARAMETER_SET_NOT_SUPPORTED. */
 CK_RV key_check(struct attrs *a);
 CK_RV key_normalise(struct attrs *a); /* the normalising alone */
 /* CKA_CHECK_VALUE: 3 bytes for secret keys and certificates (PKCS#11 3.1 4.10.2, 4.6.3);

@@ -6,7 +6,6 @@
 #include <openssl/x509.h>
 #include <string.h>
 
-#include "curve.h"
 #include "mech_family.h"
 #include "secret.h"
 #include "why.h"
@@ -30,45 +29,42 @@ key_set_bn(struct attrs *a, CK_ATTRIBUTE_TYPE type, const BIGNUM *n, size_t size
 }
 
 static CK_RV
-put_type(struct attrs *a, EVP_PKEY *pkey, CK_KEY_TYPE *type)
+put(struct attrs *a, EVP_PKEY *pkey, bool private)
 {
 	CK_KEY_TYPE old = attrs_ulong(a, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
-	const struct curve *c;
+	const struct key_kind *kind = key_kind_of(pkey);
+	CK_RV rv;
 
-	if (EVP_PKEY_is_a(pkey, "RSA"))
-		*type = CKK_RSA;
-	else if (EVP_PKEY_is_a(pkey, "EC"))
-		*type = CKK_EC;
-	else if (EVP_PKEY_get0_type_name(pkey) != NULL &&
-		(c = curve_of_group(EVP_PKEY_get0_type_name(pkey))) != NULL)
-		*type = c->type;
-	else
+	if (kind == NULL)
 		return why(CKR_ATTRIBUTE_VALUE_INVALID, "a key of a type that is not supported");
-	if (old != CK_UNAVAILABLE_INFORMATION && old != *type)
+	if (old != CK_UNAVAILABLE_INFORMATION && old != kind->type)
 		return why(CKR_TEMPLATE_INCONSISTENT, "the key is not of the type that CKA_KEY_TYPE says");
-	return attrs_set_ulong(a, CKA_KEY_TYPE, *type);
+	if ((rv = attrs_set_ulong(a, CKA_KEY_TYPE, kind->type)) != CKR_OK)
+		return rv;
+	return kind->put(a, pkey, private);
 }
 
 CK_RV
 key_put_public(struct attrs *a, EVP_PKEY *pkey)
 {
-	CK_KEY_TYPE type;
-	CK_RV rv = put_type(a, pkey, &type);
-
-	if (rv != CKR_OK)
-		return rv;
-	return type == CKK_RSA ? key_rsa_put(a, pkey, false) : key_ec_put(a, pkey, false);
+	return put(a, pkey, false);
 }
 
 CK_RV
 key_put_private(struct attrs *a, EVP_PKEY *pkey)
 {
-	CK_KEY_TYPE type;
-	CK_RV rv = put_type(a, pkey, &type);
+	return put(a, pkey, true);
+}
 
-	if (rv != CKR_OK)
-		return rv;
-	return type == CKK_RSA ? key_rsa_put(a, pkey, true) : key_ec_put(a, pkey, true);
+CK_RV
+key_put_pair(struct attrs *pub, struct attrs *priv, EVP_PKEY *pkey)
+{
+	CK_RV rv;
+
+	if ((rv = key_put_public(pub, pkey)) == CKR_OK && (rv = key_put_private(priv, pkey)) == CKR_OK &&
+		(rv = key_put_info(pub, pkey)) == CKR_OK)
+		rv = key_put_info(priv, pkey);
+	return rv;
 }
 
 /* Into memory of our own arena, whatever memory OpenSSL uses. */

@@ -212,3 +212,25 @@ key_ec_put(struct attrs *a, EVP_PKEY *pkey, bool private)
 		return rv;
 	return private ? put_value(a, pkey, c) : put_point(a, pkey, c);
 }
+
+/* CKA_EC_POINT is a DER octet string (PKCS#11 3.1 6.3.3); many clients give the bare point. */
+CK_RV
+key_ec_normalise(struct attrs *a)
+{
+	const struct attr *params = attrs_get(a, CKA_EC_PARAMS), *point = attrs_get(a, CKA_EC_POINT);
+	const struct curve *c;
+	const uint8_t *raw;
+	uint8_t der[4 + POINT_MAX];
+	size_t n, at;
+	CK_RV rv;
+
+	if (params == NULL || point == NULL)
+		return CKR_OK;
+	if ((rv = curve_find(params->value, params->len, &c)) != CKR_OK)
+		return rv;
+	if (!key_ec_raw_point(c, point->value, point->len, &raw, &n))
+		return why(CKR_ATTRIBUTE_VALUE_INVALID, "CKA_EC_POINT is not a point of %s", c->name[0]);
+	at = der_put_header(der, DER_OCTET_STRING, n);
+	memcpy(der + at, raw, n);
+	return attrs_set(a, CKA_EC_POINT, der, at + n);
+}

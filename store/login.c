@@ -333,6 +333,45 @@ token_set_pin(struct token *t, CK_USER_TYPE user, const uint8_t *old, size_t old
 	return rv;
 }
 
+bool
+token_compat(struct token *t)
+{
+	bool compat;
+
+	lock_take(&t->lock);
+	compat = (t->header.flags & HEADER_COMPAT) != 0;
+	lock_give(&t->lock);
+	return compat;
+}
+
+CK_RV
+token_set_policy(struct token *t, const uint8_t *so_pin, size_t len, bool compat)
+{
+	uint8_t key[KEY_LEN];
+	uint32_t tries = 0;
+	struct header h;
+	CK_RV rv;
+
+	lock_take(&t->login);
+	lock_take(&t->lock);
+	rv = token_writable(t);
+	lock_give(&t->lock);
+	if (rv == CKR_OK)
+		rv = may_try(t, CKU_SO, len, &tries);
+	if (rv == CKR_OK)
+		rv = check_slow(t, CKU_SO, so_pin, len, tries, key);
+	if (rv == CKR_OK && token_compat(t) != compat) {
+		lock_take(&t->lock);
+		h = t->header;
+		lock_give(&t->lock);
+		h.flags = compat ? h.flags | HEADER_COMPAT : h.flags & ~HEADER_COMPAT;
+		rv = header_install(t, &h, key);
+	}
+	wipe(key, sizeof(key));
+	lock_give(&t->login);
+	return rv;
+}
+
 CK_RV
 token_restore_accept(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len)
 {

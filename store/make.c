@@ -16,6 +16,15 @@ make_commit(const struct maker *m, struct object **puts, size_t n)
 }
 
 CK_RV
+make_allowed(const struct maker *m, const CK_MECHANISM *mech, const struct object *key)
+{
+	if (key != NULL && !m->who.compat && attrs_bool(&key->attrs, CKA_ALWAYS_AUTHENTICATE, false))
+		return why(CKR_USER_NOT_LOGGED_IN, "a key with CKA_ALWAYS_AUTHENTICATE signs and decrypts; it neither "
+			"unwraps nor derives (strict policy)");
+	return rules_mechanism(mech->mechanism, key, m->who.compat);
+}
+
+CK_RV
 make_settle(const struct maker *m, struct attrs *a, struct object **o)
 {
 	struct object *new = NULL;
@@ -41,6 +50,8 @@ make_create(const struct maker *m, const struct attrs *templ, struct object **o)
 	rv = rules_begin(&a, templ, NULL, HOW_CREATE, &m->who);
 	if (rv == CKR_OK)
 		rv = rules_finish(&a, HOW_CREATE, NULL, NULL);
+	if (rv == CKR_OK)
+		rv = make_ledger(m, &a, HOW_CREATE);
 	if (rv == CKR_OK)
 		rv = make_settle(m, &a, o);
 	attrs_free(&a);
@@ -70,7 +81,9 @@ make_key(const struct maker *m, const CK_MECHANISM *mech, const struct attrs *te
 	struct attrs implied = {0}, a = {0};
 	CK_RV rv;
 
-	rv = mech_implies(mech, templ, &implied, NULL);
+	rv = make_allowed(m, mech, NULL);
+	if (rv == CKR_OK)
+		rv = mech_implies(mech, templ, &implied, NULL);
 	if (rv == CKR_OK)
 		rv = rules_begin(&a, templ, &implied, HOW_GENERATE, &m->who);
 	if (rv == CKR_OK)
@@ -122,7 +135,9 @@ make_pair(const struct maker *m, const CK_MECHANISM *mech, const struct attrs *p
 	struct attrs pub_implied = {0}, priv_implied = {0}, pub_a = {0}, priv_a = {0};
 	CK_RV rv;
 
-	rv = mech_implies(mech, pub_templ, &pub_implied, &priv_implied);
+	rv = make_allowed(m, mech, NULL);
+	if (rv == CKR_OK)
+		rv = mech_implies(mech, pub_templ, &pub_implied, &priv_implied);
 	if (rv == CKR_OK)
 		rv = rules_begin(&pub_a, pub_templ, &pub_implied, HOW_GENERATE, &m->who);
 	if (rv == CKR_OK)

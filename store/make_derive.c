@@ -1,5 +1,6 @@
 /* make_derive.c - keys out of keys: what a key inherits, and C_DeriveKey */
 #include "make_inner.h"
+#include "rules_table.h"
 #include "why.h"
 
 /* What the policy makes sensitive is so whatever the template says: pkcs11-tool --unwrap gives
@@ -38,37 +39,145 @@ make_heir(struct attrs *a, const struct maker *m, const struct object *parent,
 	return rv;
 }
 
-/* PKCS#11 3.1 5.18.5 and the mechanisms' sections: a derived key is a secret key, a generic one if
- * the template does not say. */
-static CK_RV
-derive_implies(struct attrs *implied, const struct attrs *templ)
-{
-	CK_RV rv = attrs_set_ulong(implied, CKA_CLASS, CKO_SECRET_KEY);
+/* ---- C_DeriveKey ---- */
 
-	if (rv == CKR_OK && !attrs_has(templ, CKA_KEY_TYPE))
-		rv = attrs_set_ulong(implied, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+/* What the keys that it is made from ask of a key: all of them, and none may contradict another. */
+static CK_RV
+heritage(struct attrs *forced, const struct derivation *d)
+{
+	struct attrs one = {0};
+	CK_RV rv = rules_heritage(forced, d->base, HOW_DERIVE, d->compat);
+
+	for (size_t i = 0; rv == CKR_OK && i < d->n_others; i++) {
+		rv = rules_heritage(&one, d->others[i], HOW_DERIVE, d->compat);
+		if (rv == CKR_OK)
+			rv = rules_merge(forced, &one);
+		attrs_free(&one);
+	}
+	return rv;
+}
+
+/* The set of one key, without its value. */
+static CK_RV
+begin_key(const struct maker *m, const struct derivation *d, struct derived *key)
+{
+	struct attrs full = {0}, forced = {0};
+	CK_RV rv;
+
+	rv = heritage(&forced, d);
+	if (rv == CKR_OK)
+		rv = attrs_copy(&full, &key->templ);
+	if (rv == CKR_OK)
+		rv = rules_merge(&full, &forced);
+	for (size_t i = 0; rv == CKR_OK && i < key->defaults.n; i++)
+		if (!attrs_has(&full, key->defaults.v[i].type))
+			rv = attrs_set_attr(&full, &key->defaults.v[i]);
+	if (rv == CKR_OK)
+		rv = rules_begin(&key->set, &full, &key->implied, HOW_DERIVE, &m->who);
+	attrs_free(&full);
+	attrs_free(&forced);
+	return rv;
+}
+
+/* Keys of one byte, two bytes, three, each found by trying, spell out the longer key that begins with them. 112 bits are
+ * the least that nobody tries. */
+#define DERIVED_MIN 14
+
+static bool
+from_sensitive(const struct derivation *d)
+{
+	bool any = object_class(d->base) == CKO_SECRET_KEY && attrs_bool(&d->base->attrs, CKA_SENSITIVE, true);
+
+	for (size_t i = 0; i < d->n_others; i++)
+		any |= attrs_bool(&d->others[i]->attrs, CKA_SENSITIVE, true);
+	return any;
+}
+
+static CK_RV
+check_length(const struct derivation *d, const struct attrs *a)
+{
+	const struct attr *v = attrs_get(a, CKA_VALUE);
+
+	if (d->compat || v == NULL || v->len >= DERIVED_MIN || attrs_ulong(a, CKA_CLASS, CKO_DATA) != CKO_SECRET_KEY ||
+		!from_sensitive(d))
+		return CKR_OK;
+	return why(CKR_KEY_SIZE_RANGE, "what is derived from a sensitive key has %d bytes or more (strict policy)",
+		DERIVED_MIN);
+}
+
+/* A public key remembers, as the halves of a pair do, what its private half was ever able to. */
+static CK_RV
+remember_roles(const struct derivation *d, struct attrs *a)
+{
+	if (attrs_ulong(a, CKA_CLASS, CKO_DATA) != CKO_PUBLIC_KEY)
+		return CKR_OK;
+	return attrs_set_ulong(a, TKA_ROLES,
+		attrs_ulong(a, TKA_ROLES, 0) | attrs_ulong(&d->base->attrs, TKA_ROLES, rule_roles(&d->base->attrs)));
+}
+
+/* PKCS#11 3.1 6.43.3: what a key was always, it was only if all the keys that it was made from were. */
+static CK_RV
+finish_key(const struct derivation *d, struct attrs *a)
+{
+	static const CK_ATTRIBUTE_TYPE always[] = {CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE};
+	CK_RV rv = check_length(d, a);
+
+	if (rv == CKR_OK)
+		rv = rules_finish(a, HOW_DERIVE, NULL, d->base);
+	if (rv == CKR_OK)
+		rv = remember_roles(d, a);
+	for (size_t i = 0; i < d->n_others; i++)
+		for (size_t j = 0; rv == CKR_OK && j < sizeof(always) / sizeof(always[0]); j++)
+			if (attrs_has(a, always[j]) && !attrs_bool(&d->others[i]->attrs, always[j], false))
+				rv = attrs_set_bool(a, always[j], false);
+	return rv;
+}
+
+/* All keys in one commit, or none. */
+static CK_RV
+settle_keys(const struct maker *m, struct derivation *d, struct derived_key *keys)
+{
+	struct object *puts[DERIVED_MAX];
+	size_t made = 0, n_puts = 0;
+	CK_RV rv = CKR_OK;
+
+	for (; rv == CKR_OK && made < d->n; made += rv == CKR_OK) {
+		keys[made].at = d->keys[made].at;
+		rv = object_new(&keys[made].object, &d->keys[made].set);
+		if (rv == CKR_OK && keys[made].object->token)
+			puts[n_puts++] = keys[made].object;
+	}
+	if (rv == CKR_OK && n_puts > 0)
+		rv = make_commit(m, puts, n_puts);
+	while (rv != CKR_OK && made > 0)
+		object_put(keys[--made].object);
 	return rv;
 }
 
 CK_RV
-make_derive(const struct maker *m, const CK_MECHANISM *mech, struct object *base,
-	const struct attrs *templ, struct object **o)
+make_derive(const struct maker *m, const CK_MECHANISM *mech, struct object *base, const struct attrs *templ,
+	struct derived_key keys[DERIVED_MAX], size_t *n)
 {
-	struct attrs implied = {0}, a = {0};
+	struct derivation d = {.mech = mech, .base = base, .compat = m->who.compat, .find = m->find, .arg = m->find_arg};
 	CK_RV rv;
 
-	rv = rules_use(base, mech->mechanism, CKF_DERIVE);
+	rv = make_allowed(m, mech, base);
 	if (rv == CKR_OK)
-		rv = derive_implies(&implied, templ);
+		rv = attrs_copy(&d.keys[0].templ, templ);
 	if (rv == CKR_OK)
-		rv = make_heir(&a, m, base, templ, &implied, HOW_DERIVE);
+		rv = mech_derive_plan(&d);
+	for (size_t i = 0; rv == CKR_OK && i < d.n; i++)
+		rv = begin_key(m, &d, &d.keys[i]);
 	if (rv == CKR_OK)
-		rv = mech_derive(mech, base, &a);
+		rv = mech_derive(&d);
+	for (size_t i = 0; rv == CKR_OK && i < d.n; i++)
+		rv = finish_key(&d, &d.keys[i].set);
+	for (size_t i = 0; rv == CKR_OK && i < d.n; i++)
+		rv = make_ledger(m, &d.keys[i].set, HOW_DERIVE);
 	if (rv == CKR_OK)
-		rv = rules_finish(&a, HOW_DERIVE, NULL, base);
+		rv = settle_keys(m, &d, keys);
 	if (rv == CKR_OK)
-		rv = make_settle(m, &a, o);
-	attrs_free(&implied);
-	attrs_free(&a);
+		*n = d.n;
+	derivation_free(&d);
 	return rv;
 }

@@ -11,6 +11,11 @@
 /* Commits what was made, unless whoever asked for it has gone or logged out while it was being made
  * (CKR_FUNCTION_CANCELED). */
 CK_RV make_commit(const struct maker *m, struct object **puts, size_t n);
+/* May the token's policy have this mechanism (CKR_MECHANISM_INVALID), with this key (NULL: none yet)? A key that wants
+ * a login for each use has none here, because no call stands between that login and the use: CKR_USER_NOT_LOGGED_IN. */
+CK_RV make_allowed(const struct maker *m, const CK_MECHANISM *mech, const struct object *key);
+/* Once the value is in: what the live keys of the same value ask of this one (ledger.c). */
+CK_RV make_ledger(const struct maker *m, struct attrs *a, enum rules_how how);
 /* Turns a finished set into an object, and into a durable one if it is a token object. */
 CK_RV make_settle(const struct maker *m, struct attrs *a, struct object **o);
 /* The template as the parent key and the policy complete it, and the set that grows from it. how: HOW_UNWRAP or

@@ -19,9 +19,30 @@ static const struct mech_rows *const families[] = {
 	&mech_rsa_key_rows,
 	&mech_rsa_rows,
 	&mech_ec_rows,
-	&mech_derive_rows,
+	&mech_dh_rows,
+	&mech_dsa_rows,
+	&mech_pq_key_rows,
+	&mech_ml_kem_rows,
+	&mech_ml_dsa_rows,
+	&mech_ecdh_rows,
+	&mech_kdf_hash_rows,
+	&mech_hkdf_rows,
+	&mech_pbkd2_rows,
+	&mech_sp800_108_rows,
+	&mech_tls_rows,
+	&mech_tls_mac_rows,
+	&mech_concat_rows,
+	&mech_encrypt_data_rows,
+	&mech_public_rows,
+	&mech_rsa_aes_wrap_rows,
+	&mech_ecdh_aes_wrap_rows,
 	&mech_aes_rows,
-	&mech_gcm_rows,
+	&mech_aead_rows,
+	&mech_chacha_rows,
+	&mech_des_rows,
+	&mech_blake2_rows,
+	&mech_cbc_mac_rows,
+	&mech_legacy_rows,
 	&mech_aes_wrap_rows,
 };
 
@@ -67,6 +88,17 @@ gather(void)
 		for (size_t i = 0; i < families[f]->n; i++)
 			if (is_there(&families[f]->rows[i]))
 				insert(&families[f]->rows[i]);
+}
+
+const struct mech *
+mech_row(size_t i)
+{
+	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
+		if (i < families[f]->n)
+			return &families[f]->rows[i];
+		i -= families[f]->n;
+	}
+	return NULL;
 }
 
 void
@@ -160,8 +192,7 @@ mech_generate_key(const CK_MECHANISM *m, struct attrs *key, struct cancel *c)
 	const struct mech *row;
 	CK_RV rv = row_with(m, CKF_GENERATE, &row);
 
-	(void)c; /* no secret key takes long */
-	return rv == CKR_OK ? row->family->generate(m, row, key) : rv;
+	return rv == CKR_OK ? row->family->generate(m, row, key, c) : rv;
 }
 
 CK_RV
@@ -171,15 +202,6 @@ mech_generate_pair(const CK_MECHANISM *m, struct attrs *pub, struct attrs *priv,
 	CK_RV rv = row_with(m, CKF_GENERATE_KEY_PAIR, &row);
 
 	return rv == CKR_OK ? row->family->generate_pair(m, row, pub, priv, c) : rv;
-}
-
-CK_RV
-mech_derive(const CK_MECHANISM *m, struct object *base, struct attrs *key)
-{
-	const struct mech *row;
-	CK_RV rv = row_with(m, CKF_DERIVE, &row);
-
-	return rv == CKR_OK ? row->family->derive(m, row, base, key) : rv;
 }
 
 static CK_RV
@@ -204,9 +226,7 @@ mech_implies(const CK_MECHANISM *m, const struct attrs *templ, struct attrs *fir
 		rv = imply(first, CKO_PUBLIC_KEY, type);
 		return rv == CKR_OK ? imply(second, CKO_PRIVATE_KEY, type) : rv;
 	}
-	/* PKCS#11 3.1 6.8.2 makes generic secrets only; clients ask it for HMAC keys as well. */
-	if (row->type == CKM_GENERIC_SECRET_KEY_GEN && templ != NULL &&
-		hash_is_hmac_key(attrs_ulong(templ, CKA_KEY_TYPE, type)))
-		type = attrs_ulong(templ, CKA_KEY_TYPE, type);
+	if (row->family->imply != NULL)
+		return row->family->imply(row, templ, first);
 	return imply(first, CKO_SECRET_KEY, type);
 }

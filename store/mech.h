@@ -36,6 +36,8 @@ struct mech {
 const struct mech *mech_find(CK_MECHANISM_TYPE type);
 size_t mech_count(void);
 const struct mech *mech_at(size_t i); /* ordered by number */
+/* The rows as they stand in the families, also those that are not there; NULL past the last. For lists and tests. */
+const struct mech *mech_row(size_t i);
 /* Does a token with this policy have it? */
 bool mech_offered(const struct mech *row, bool compat);
 /* Before the first use of the calls above by another thread. */
@@ -61,7 +63,65 @@ CK_RV mech_wrap(const CK_MECHANISM *m, struct object *wrapping, struct object *t
 /* Adds the value to *key (class and type already in it). Every bad blob: CKR_WRAPPED_KEY_INVALID. */
 CK_RV mech_unwrap(const CK_MECHANISM *m, struct object *unwrapping, const uint8_t *in, size_t in_len,
 	struct attrs *key);
-/* Adds the value; its length is CKA_VALUE_LEN, or what the key type and mechanism leave no choice about. */
-CK_RV mech_derive(const CK_MECHANISM *m, struct object *base, struct attrs *key);
+/* C_WrapKeyAuthenticated, C_UnwrapKeyAuthenticated (PKCS#11 3.2): the parameter is CK_GCM_MESSAGE_PARAMS,
+ * CK_CCM_MESSAGE_PARAMS or CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS; the tag, and a nonce that the token makes, are
+ * written through its pointers. CKR_MECHANISM_INVALID for mechanisms without additional data. */
+CK_RV mech_wrap_authenticated(const CK_MECHANISM *m, struct object *wrapping, struct object *target, const uint8_t *aad,
+	size_t aad_len, uint8_t *out, CK_ULONG *out_len);
+CK_RV mech_unwrap_authenticated(const CK_MECHANISM *m, struct object *unwrapping, const uint8_t *aad, size_t aad_len,
+	const uint8_t *in, size_t in_len, struct attrs *key);
+/* For the rules: does the mechanism have a nonce, does the token make it from at least 96 random bits, has the tag at
+ * least 96? `authenticated`: the parameter is of the calls above. */
+struct wrap_nonce {
+	bool present, own, long_tag;
+};
+CK_RV mech_wrap_nonce(const CK_MECHANISM *m, bool authenticated, struct wrap_nonce *n);
+
+/*
+ * ---- derivation: the plan, which says what comes out, and the values ----
+ * Use:     d.mech, d.base, d.compat, d.find, keys[0].templ set; mech_derive_plan(&d); by the rules each
+ *          keys[i].set from templ, implied and defaults; mech_derive(&d) adds the values; derivation_free(&d)
+ * Outputs: what the parameter receives (IVs, a version) is written where it says; the handles of the keys are
+ *          whoever's who makes objects of them.
+ */
+/* Keys that one derivation makes, and other keys than the base that it works from. */
+#define DERIVED_MAX 17
+#define DERIVED_FROM_MAX 16
+
+struct derived {
+	struct attrs templ;    /* what the application asks for */
+	struct attrs implied;  /* what the mechanism says: a template that says otherwise is inconsistent */
+	struct attrs defaults; /* what it has if neither the template nor the parent key says */
+	struct attrs set;      /* all of these as the rules put them together, then with the value */
+	size_t len;            /* CKA_VALUE_LEN for a data object, which has no such attribute; 0: not given */
+	CK_OBJECT_HANDLE *at;  /* where in the parameter its handle belongs; NULL: it is the answer of the call */
+};
+
+struct derivation {
+	const CK_MECHANISM *mech;
+	const struct mech *row;
+	struct object *base;
+	bool compat; /* the token's policy */
+	/* A key that the parameter names, if the session may see it: CKR_KEY_HANDLE_INVALID. NULL: there are none. */
+	CK_RV (*find)(void *arg, CK_OBJECT_HANDLE h, struct object **o);
+	void *arg;
+	struct object *others[DERIVED_FROM_MAX]; /* found, and fit to derive from as the base is */
+	size_t n_others;
+	struct derived keys[DERIVED_MAX];
+	size_t n;
+};
+/* Finds the row, asks rules_use for the base and every other key; sets implied, defaults, at and the further
+ * templates. Whether the policy lets the token have the mechanism is asked before (rules_mechanism). */
+CK_RV mech_derive_plan(struct derivation *d);
+/* Adds the values; the length is CKA_VALUE_LEN, or what key type and mechanism leave no choice about.
+ * CKR_KEY_TYPE_INCONSISTENT, CKR_KEY_SIZE_RANGE, CKR_MECHANISM_PARAM_INVALID, CKR_TEMPLATE_INCOMPLETE,
+ * CKR_ATTRIBUTE_VALUE_INVALID for more bytes than the mechanism has. */
+CK_RV mech_derive(struct derivation *d);
+void derivation_free(struct derivation *d);
+
+/* Encapsulation, on a set made by rules_begin: they add the value. out NULL: *out_len becomes the exact length. */
+CK_RV mech_encapsulate(const CK_MECHANISM *m, struct object *pub, uint8_t *out, size_t *out_len, struct attrs *key);
+/* CKR_WRAPPED_KEY_LEN_RANGE; other reasons that lie in the ciphertext are the caller's to make one of. */
+CK_RV mech_decapsulate(const CK_MECHANISM *m, struct object *priv, const uint8_t *in, size_t n, struct attrs *key);
 
 #endif

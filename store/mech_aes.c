@@ -1,33 +1,41 @@
 /*
- * AES in the modes that stream: ECB, CBC, CBC with padding, CTR, OFB, CFB (PKCS#11 3.1 6.10, 6.11)
+ * AES in the modes without a tag: ECB, CBC, CBC with padding, CTR, OFB, CFB (PKCS#11 3.1 6.10, 6.11), which stream;
+ * CBC with ciphertext stealing (6.12) and XTS (6.15), which take their text in one piece
  *
  * A mode is a row in `modes`. The ciphers of all modes, GCM and key wrap included, are fetched here.
  */
 #include "mech_aes.h"
 
-#include <limits.h>
 #include <openssl/err.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "mech_block.h"
 #include "why.h"
 
 #define BLOCK 16
+/* IEEE 1619, SP 800-38E: a data unit has at most 2^20 blocks. */
+#define XTS_MAX (BLOCK << 20)
 
 static const struct mode {
 	const char *name; /* AES-<bits>-<name> */
 	size_t iv;        /* bytes of the parameter, when it is a plain IV */
 	bool blocks;      /* whole blocks only */
+	size_t max;       /* the longest text of a mode that takes it in one piece; 0: it streams */
 } modes[AES_VARIANTS] = {
 	[AES_ECB] = {"ECB", 0, true},
 	[AES_CBC] = {"CBC", 16, true},
 	[AES_CBC_PAD] = {"CBC", 16, false},
 	[AES_CTR] = {"CTR", 0, false},
 	[AES_OFB] = {"OFB", 16, false},
+	[AES_CFB1] = {"CFB1", 16, false},
 	[AES_CFB8] = {"CFB8", 16, false},
 	[AES_CFB128] = {"CFB", 16, false},
+	[AES_CTS] = {"CBC-CTS", 16, false, GATHER_MAX},
+	[AES_XTS] = {"XTS", 16, false, XTS_MAX},
 	[AES_GCM] = {"GCM", 0, false},
+	[AES_CCM] = {"CCM", 0, false},
 	[AES_KW] = {"WRAP", 0, false},
 	[AES_KW_PKCS7] = {"WRAP", 0, false},
 	[AES_KWP] = {"WRAP-PAD", 0, false},
@@ -45,7 +53,21 @@ fetch_all(void)
 		for (int i = 0; i < 3; i++) {
 			snprintf(name, sizeof(name), "AES-%d-%s", 128 + 64 * i, modes[v].name);
 			ciphers[v][i] = EVP_CIPHER_fetch(NULL, name, NULL);
+			ERR_clear_error(); /* there is no AES-192-XTS */
 		}
+}
+
+const EVP_CIPHER *
+aes_cipher(enum aes_variant variant, size_t key_len)
+{
+	pthread_once(&once, fetch_all);
+	return ciphers[variant][(variant == AES_XTS ? key_len / 2 : key_len) / 8 - 2];
+}
+
+static bool
+aes_there(const struct mech *row)
+{
+	return aes_cipher(row->variant, row->min) != NULL;
 }
 
 CK_RV
@@ -59,8 +81,7 @@ aes_start(struct op *op, enum aes_variant variant, const uint8_t *iv)
 		ok = EVP_CipherInit_ex2(op->cctx, NULL, NULL, iv, op->encrypt, NULL);
 		return ok == 1 ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED, modes[variant].name);
 	}
-	pthread_once(&once, fetch_all);
-	if ((c = ciphers[variant][k->len / 8 - 2]) == NULL || (op->cctx = EVP_CIPHER_CTX_new()) == NULL)
+	if ((c = aes_cipher(variant, k->len)) == NULL || (op->cctx = EVP_CIPHER_CTX_new()) == NULL)
 		return mech_failed(CKR_FUNCTION_FAILED, modes[variant].name);
 	EVP_CIPHER_CTX_set_flags(op->cctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
 	ok = EVP_CipherInit_ex2(op->cctx, c, k->value, iv, op->encrypt, NULL);
@@ -95,8 +116,14 @@ aes_begin(struct op *op, const CK_MECHANISM *m)
 	const uint8_t *iv = NULL;
 	CK_RV rv;
 
-	op->input = INPUT_STREAM;
-	op->exact = op->encrypt || op->mech->variant != AES_CBC_PAD;
+	op->input = mode->max > 0 ? INPUT_GATHER : INPUT_STREAM;
+	op->block = BLOCK;
+	op->blocks = 0;
+	op->whole_blocks = mode->blocks;
+	op->pads = op->mech->variant == AES_CBC_PAD;
+	op->exact = op->encrypt || !op->pads;
+	if (mode->max > 0)
+		op->max_in = mode->max;
 	if (op->mech->variant == AES_CTR)
 		return begin_counter(op, mech_param(m, sizeof(CK_AES_CTR_PARAMS)));
 	if (mode->iv > 0 && (iv = mech_param(m, mode->iv)) == NULL)
@@ -105,63 +132,36 @@ aes_begin(struct op *op, const CK_MECHANISM *m)
 		return mech_bad_param("the mechanism takes none");
 	if ((rv = aes_start(op, op->mech->variant, iv)) != CKR_OK)
 		return rv;
-	if (EVP_CIPHER_CTX_set_padding(op->cctx, op->mech->variant == AES_CBC_PAD) != 1)
+	if (mode->max == 0 && EVP_CIPHER_CTX_set_padding(op->cctx, op->pads) != 1)
 		return mech_failed(CKR_FUNCTION_FAILED, mode->name);
 	return CKR_OK;
 }
 
-static uint64_t
-aes_total(const struct op *op, uint64_t fed, bool final)
-{
-	if (op->mech->variant == AES_CBC_PAD) {
-		if (op->encrypt)
-			return (fed / BLOCK + final) * BLOCK;
-		/* the last block is held back until it is known to be the last */
-		return final ? fed : fed == 0 ? 0 : (fed - 1) / BLOCK * BLOCK;
-	}
-	return modes[op->mech->variant].blocks ? fed / BLOCK * BLOCK : fed;
-}
-
+/* PKCS#11 does not say which of the three forms of ciphertext stealing it means. It is the first of the
+ * addendum to SP 800-38A, CBC-CS1, which is CBC for whole blocks and what other tokens do; OpenSSL takes it unless told
+ * otherwise. */
 static CK_RV
-aes_update(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len)
+aes_whole(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len)
 {
 	int len;
 
 	*out_len = 0;
-	if (n > INT_MAX - BLOCK)
-		return op->encrypt ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE;
-	if (op->mech->variant == AES_CTR && (op->fed + n + BLOCK - 1) / BLOCK > op->blocks)
+	if (n < BLOCK)
 		return why(op->encrypt ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE,
-			"the counter would come round");
+			"%zu bytes are less than a block", n);
 	if (EVP_CipherUpdate(op->cctx, out, &len, in, (int)n) != 1)
-		return mech_failed(CKR_FUNCTION_FAILED, "AES");
-	*out_len = (size_t)len;
-	return CKR_OK;
-}
-
-static CK_RV
-aes_final(struct op *op, uint8_t *out, size_t *out_len)
-{
-	bool unpads = op->mech->variant == AES_CBC_PAD && !op->encrypt;
-	int len = 0;
-
-	*out_len = 0;
-	if ((modes[op->mech->variant].blocks || unpads) && (op->fed % BLOCK != 0 || (unpads && op->fed == 0)))
-		return why(op->encrypt ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE,
-			"%llu bytes are not whole blocks", (unsigned long long)op->fed);
-	if (op->mech->variant != AES_CBC_PAD)
-		return CKR_OK;
-	if (EVP_CipherFinal_ex(op->cctx, out, &len) != 1)
-		return mech_failed(unpads ? CKR_ENCRYPTED_DATA_INVALID : CKR_FUNCTION_FAILED, "AES-CBC");
-	*out_len = (size_t)len;
+		return mech_failed(CKR_FUNCTION_FAILED, modes[op->mech->variant].name);
+	*out_len = n;
 	return CKR_OK;
 }
 
 const struct mech_family family_aes = {
+	.there = aes_there,
 	.begin = aes_begin,
-	.total = aes_total,
-	.update = aes_update,
-	.final = aes_final,
+	.total = block_total,
+	.update = block_update,
+	.final = block_final,
+	.whole = aes_whole,
 };
 
 static const struct mech rows[] = {
@@ -172,5 +172,9 @@ static const struct mech rows[] = {
 	{CKM_AES_OFB, CRYPT, AES_KEYS, NULL, AES_OFB, &family_aes},
 	{CKM_AES_CFB8, CRYPT, AES_KEYS, NULL, AES_CFB8, &family_aes},
 	{CKM_AES_CFB128, CRYPT, AES_KEYS, NULL, AES_CFB128, &family_aes},
+	{CKM_AES_CFB1, CRYPT, AES_KEYS, NULL, AES_CFB1, &family_aes},
+	{CKM_AES_CTS, CRYPT, AES_KEYS, NULL, AES_CTS, &family_aes},
+	{CKM_AES_XTS, CRYPT, 32, 64, KEYS1(CKK_AES_XTS), NULL, AES_XTS, &family_aes},
+	{CKM_AES_XTS_KEY_GEN, CKF_GENERATE, 32, 64, KEYS1(CKK_AES_XTS), NULL, 0, &family_secret},
 };
 const struct mech_rows mech_aes_rows = {MECH_ROWS(rows)};

@@ -126,10 +126,26 @@ unwrap(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len
 	return mech_failed(CKR_ENCRYPTED_DATA_INVALID, "key unwrap");
 }
 
+/* OpenSSL clears as many bytes as went in when a blob does not open, 8 more than ever come out: so it works
+ * on memory of that size. */
+static CK_RV
+unwrap_aside(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len)
+{
+	struct bytes text = {0};
+	CK_RV rv = bytes_reserve(&text, n + 1);
+
+	if (rv == CKR_OK && (rv = unwrap(op, in, n, text.data, &text.len)) == CKR_OK) {
+		memcpy(out, text.data, text.len);
+		*out_len = text.len;
+	}
+	bytes_free(&text);
+	return rv;
+}
+
 static CK_RV
 wrap_whole(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len)
 {
-	return op->encrypt ? wrap(op, in, n, out, out_len) : unwrap(op, in, n, out, out_len);
+	return op->encrypt ? wrap(op, in, n, out, out_len) : unwrap_aside(op, in, n, out, out_len);
 }
 
 const struct mech_family family_aes_wrap = {

@@ -10,8 +10,8 @@
 
 /* ---- key pairs ---- */
 
-static CK_RV
-make_ec(const struct curve *c, EVP_PKEY **pkey)
+CK_RV
+ec_make(const struct curve *c, EVP_PKEY **pkey)
 {
 	const char *name = c->type == CKK_EC ? "EC" : c->group;
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, name, NULL);
@@ -45,9 +45,8 @@ ec_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *pu
 		return why(CKR_CURVE_NOT_SUPPORTED, "mechanism 0x%lx makes no keys on %s", row->type,
 			curve->name[0]);
 	if ((rv = attrs_set(priv, CKA_EC_PARAMS, params->value, params->len)) == CKR_OK &&
-		(rv = make_ec(curve, &pkey)) == CKR_OK && (rv = key_put_public(pub, pkey)) == CKR_OK &&
-		(rv = key_put_private(priv, pkey)) == CKR_OK && (rv = key_put_info(pub, pkey)) == CKR_OK)
-		rv = key_put_info(priv, pkey);
+		(rv = ec_make(curve, &pkey)) == CKR_OK)
+		rv = key_put_pair(pub, priv, pkey);
 	EVP_PKEY_free(pkey);
 	return rv;
 }
@@ -128,26 +127,73 @@ const struct mech_family family_ecdsa = {
 
 /* ---- EdDSA: the message itself is signed, so it is gathered ---- */
 
-/* PKCS#11 3.1 table 67: pure Ed25519 has no parameter (one would mean Ed25519ctx or Ed25519ph); pure Ed448
- * has none, or an empty context. */
-static bool
-is_pure(const struct op *op, const CK_MECHANISM *m)
-{
-	const struct ck_eddsa_parameters *p = mech_param(m, sizeof(*p));
+#define PARAM_INSTANCE "instance" /* OpenSSL has it since 3.2 */
+#define PARAM_CONTEXT "context-string"
+#define CONTEXT_MAX 255
 
+/* PKCS#11 3.1 table 67: Ed25519 without parameter is pure; with one it is Ed25519ctx, or Ed25519ph by its flag. Ed448
+ * always has a context, be it empty. */
+static CK_RV
+read_variant(const struct op *op, const CK_MECHANISM *m, const char **instance, const struct ck_eddsa_parameters **p)
+{
+	bool is_448 = op->key->curve->bits == 448;
+
+	*instance = NULL;
+	*p = NULL;
 	if (mech_no_param(m))
-		return true;
-	return p != NULL && op->key->curve->bits == 448 && !p->phFlag && p->ulContextDataLen == 0;
+		return CKR_OK;
+	if ((*p = mech_param(m, sizeof(**p))) == NULL)
+		return mech_bad_param("neither CK_EDDSA_PARAMS nor nothing");
+	if ((*p)->ulContextDataLen > CONTEXT_MAX || ((*p)->pContextData == NULL && (*p)->ulContextDataLen != 0))
+		return mech_bad_param("a context has at most 255 bytes");
+	if ((*p)->phFlag)
+		*instance = is_448 ? "Ed448ph" : "Ed25519ph";
+	else if (!is_448 && (*p)->ulContextDataLen == 0)
+		return mech_bad_param("the context of Ed25519ctx is empty"); /* RFC 8032 8.3 */
+	else if (!is_448)
+		*instance = "Ed25519ctx";
+	else if ((*p)->ulContextDataLen > 0)
+		*instance = "Ed448";
+	return CKR_OK;
+}
+
+/* An older OpenSSL would overlook the parameter and sign the pure way. */
+static bool
+knows_instances(EVP_MD_CTX *ctx)
+{
+	const OSSL_PARAM *known = EVP_PKEY_CTX_settable_params(EVP_MD_CTX_get_pkey_ctx(ctx));
+
+	return known != NULL && OSSL_PARAM_locate_const(known, PARAM_INSTANCE) != NULL;
+}
+
+static CK_RV
+set_variant(struct op *op, const char *instance, const struct ck_eddsa_parameters *p)
+{
+	OSSL_PARAM params[3], *q = params;
+
+	op->spoiled = true; /* not to be used again: the variant stays in it */
+	if (!knows_instances(op->mctx))
+		return mech_bad_param("this OpenSSL has pure EdDSA only");
+	*q++ = OSSL_PARAM_construct_utf8_string(PARAM_INSTANCE, (char *)instance, 0);
+	if (p->ulContextDataLen > 0)
+		*q++ = OSSL_PARAM_construct_octet_string(PARAM_CONTEXT, p->pContextData, p->ulContextDataLen);
+	*q = OSSL_PARAM_construct_end();
+	if (EVP_PKEY_CTX_set_params(EVP_MD_CTX_get_pkey_ctx(op->mctx), params) != 1)
+		return mech_failed(CKR_MECHANISM_PARAM_INVALID, instance);
+	return CKR_OK;
 }
 
 static CK_RV
 eddsa_begin(struct op *op, const CK_MECHANISM *m)
 {
 	EVP_PKEY *pkey = op->mctx == NULL ? op->key->pkey : NULL; /* NULL: start anew with the same key */
+	const struct ck_eddsa_parameters *p;
+	const char *instance;
 	int ok;
+	CK_RV rv;
 
-	if (!is_pure(op, m))
-		return mech_bad_param("only pure EdDSA is supported");
+	if ((rv = read_variant(op, m, &instance, &p)) != CKR_OK)
+		return rv;
 	op->input = INPUT_GATHER;
 	op->exact = true;
 	op->size = op->key->curve->signature;
@@ -155,7 +201,9 @@ eddsa_begin(struct op *op, const CK_MECHANISM *m)
 		return CKR_HOST_MEMORY;
 	ok = op->kind == OP_SIGN ? EVP_DigestSignInit_ex(op->mctx, NULL, NULL, NULL, NULL, pkey, NULL) :
 		EVP_DigestVerifyInit_ex(op->mctx, NULL, NULL, NULL, NULL, pkey, NULL);
-	return ok == 1 ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED, "EdDSA");
+	if (ok != 1)
+		return mech_failed(CKR_FUNCTION_FAILED, "EdDSA");
+	return instance != NULL ? set_variant(op, instance, p) : CKR_OK;
 }
 
 static CK_RV

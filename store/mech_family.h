@@ -41,14 +41,21 @@ struct hash {
 	CK_ULONG kdf;               /* CKD_SHA256_KDF; 0: none */
 	CK_KEY_TYPE hmac_key;       /* CKK_SHA256_HMAC */
 	size_t size;
+	CK_ULONG kdf_sp800;         /* CKD_SHA256_KDF_SP800; 0: none */
+	enum { HASH_PLAIN, HASH_SIZED, HASH_LEGACY } kind; /* SIZED: a shorter form that OpenSSL makes by a parameter;
+	                             * LEGACY: for mechanisms' parameters only where the configuration has legacy = yes */
 };
 const struct hash *hash_named(const char *name);
+/* As a mechanism's parameter may name them: those that OpenSSL has by name, MD5 only where it is on. */
 const struct hash *hash_of_digest(CK_MECHANISM_TYPE digest);
 const struct hash *hash_of_mgf(CK_RSA_PKCS_MGF_TYPE mgf);
-const struct hash *hash_of_kdf(CK_ULONG kdf);
+const struct hash *hash_of_kdf(CK_ULONG kdf);       /* ANSI X9.63 */
+const struct hash *hash_of_kdf_sp800(CK_ULONG kdf); /* SP 800-56C, one step */
 bool hash_is_hmac_key(CK_KEY_TYPE type);
-/* Fetched once per process; NULL when OpenSSL lacks it. */
+/* Fetched once per process; NULL when OpenSSL lacks it, and for HASH_SIZED ones, which only hash_start makes. */
 const EVP_MD *hash_md(const struct hash *h);
+/* Can this OpenSSL do the row's digest? True for rows without. */
+bool hash_there(const struct mech *row);
 /* (Re)starts *ctx, which may be NULL before. */
 CK_RV hash_start(EVP_MD_CTX **ctx, const struct hash *h);
 
@@ -57,6 +64,17 @@ enum op_input {
 	INPUT_STREAM, /* update answers at once */
 	INPUT_HASH,   /* hashed with the row's digest; whole gets the hash */
 	INPUT_GATHER  /* kept; whole gets all of it */
+};
+
+/* The nonces that one message operation makes (op_nonce.c). */
+#define NONCE_MAX 128
+struct nonces {
+	bool set; /* the fields below hold for every further message */
+	CK_ULONG generator;
+	size_t len, fixed_bits;
+	uint8_t base[NONCE_MAX]; /* what the counter is added to */
+	uint8_t last[NONCE_MAX];
+	uint64_t count;
 };
 
 enum op_stage { STAGE_FRESH, STAGE_ONCE, STAGE_MULTI, STAGE_OVER };
@@ -77,13 +95,18 @@ struct op {
 	size_t size;         /* of the signature, the MAC, the tag, the digest */
 	size_t max_in;       /* longest input, when it is gathered */
 	bool encrypt;        /* ciphers: direction */
-	uint64_t blocks;     /* CTR: blocks until the counter overflows */
+	uint64_t blocks;     /* block and stream ciphers: what the counter still holds; 0: there is none */
+	size_t block;        /* the same: bytes of a block */
+	bool whole_blocks;   /* the same: the text is whole blocks */
+	bool pads;           /* the same: PKCS #7 padding makes whole blocks of it */
 	EVP_PKEY_CTX *pctx;
 	EVP_CIPHER_CTX *cctx;
 	EVP_MD_CTX *mctx;
 	EVP_MAC_CTX *actx;
 	uint8_t iv[16];      /* key wrap: its parameter */
 	size_t iv_len;
+	size_t tag_set;      /* CCM: the tag's length that the key was set up with */
+	uint64_t data_len;   /* CCM: told when it began */
 
 	/* op.c's own */
 	uint64_t fed, given; /* multi-part: bytes in, bytes out */
@@ -91,6 +114,17 @@ struct op {
 	struct bytes result; /* an answer that waits for a buffer large enough */
 	bool has_result;
 	bool told_key;       /* a digest took in a key: its state may not leave */
+	EVP_MD_CTX *sctx;    /* signatures of whole messages that are hashed as well (mctx) */
+	struct bytes prefix; /* pre-hashed signatures: what stands before the hash in what is signed */
+	bool early;          /* OP_VERIFY_SIGNATURE: an OP_VERIFY whose signature is here already */
+	bool has_signature;
+	struct bytes signature;
+
+	/* op_message.c's own */
+	bool in_message;     /* between the first and the last part of a message */
+	struct nonces nonces;
+	struct param mechanism; /* signing: what each message begins with */
+	struct op *inner;    /* signing: the message that is under way */
 };
 
 struct mech_family {
@@ -109,11 +143,26 @@ struct mech_family {
 	/* The same for verification. NULL: the signature is a MAC, made again and compared. */
 	CK_RV (*verify)(struct op *op, const uint8_t *in, size_t n, const uint8_t *sig, size_t sig_len);
 	/* Keys; NULL where a family has none. */
-	CK_RV (*generate)(const CK_MECHANISM *m, const struct mech *row, struct attrs *key);
+	CK_RV (*generate)(const CK_MECHANISM *m, const struct mech *row, struct attrs *key, struct cancel *c);
+	/* What generate makes, beyond class and type: NULL: a secret key of the row's first type. */
+	CK_RV (*imply)(const struct mech *row, const struct attrs *templ, struct attrs *key);
 	CK_RV (*generate_pair)(const CK_MECHANISM *m, const struct mech *row, struct attrs *pub,
 		struct attrs *priv, struct cancel *c);
-	CK_RV (*derive)(const CK_MECHANISM *m, const struct mech *row, struct object *base,
-		struct attrs *key);
+	/* plan NULL: one secret key, a generic one if the template does not say. */
+	CK_RV (*plan)(struct derivation *d);
+	CK_RV (*derive)(struct derivation *d);
+	/* A secret into *key, and the ciphertext by which the private key's owner gets it too; out NULL: *out_len becomes
+	 * the exact length. */
+	CK_RV (*encapsulate)(const CK_MECHANISM *m, const struct mech *row, struct object *pub, uint8_t *out,
+		size_t *out_len, struct attrs *key);
+	CK_RV (*decapsulate)(const CK_MECHANISM *m, const struct mech *row, struct object *priv, const uint8_t *in,
+		size_t n, struct attrs *key);
+	/* Wrapping that is more than encrypting the key's bytes; NULL: that. out NULL: *out_len becomes the exact
+	 * length. A blob that is damaged: CKR_ENCRYPTED_DATA_INVALID; *out_len in: room, at least in_len. */
+	CK_RV (*wrap)(const CK_MECHANISM *m, const struct mech *row, struct object *wrapping, const uint8_t *in, size_t n,
+		uint8_t *out, size_t *out_len);
+	CK_RV (*unwrap)(const CK_MECHANISM *m, const struct mech *row, struct object *unwrapping, const uint8_t *in,
+		size_t n, uint8_t *out, size_t *out_len);
 };
 
 /* ---- rows ---- */
@@ -122,7 +171,12 @@ struct mech_rows {
 	size_t n;
 };
 extern const struct mech_rows mech_hash_rows, mech_mac_rows, mech_secret_rows, mech_rsa_key_rows, mech_rsa_rows,
-	mech_ec_rows, mech_derive_rows, mech_aes_rows, mech_gcm_rows, mech_aes_wrap_rows;
+	mech_ec_rows, mech_ecdh_rows, mech_aes_rows, mech_aead_rows, mech_aes_wrap_rows, mech_chacha_rows,
+	mech_des_rows, mech_blake2_rows, mech_cbc_mac_rows, mech_legacy_rows;
+
+extern const struct mech_rows mech_kdf_hash_rows, mech_hkdf_rows, mech_pbkd2_rows, mech_sp800_108_rows, mech_tls_rows,
+	mech_tls_mac_rows, mech_concat_rows, mech_encrypt_data_rows, mech_public_rows, mech_rsa_aes_wrap_rows,
+	mech_ecdh_aes_wrap_rows;
 
 #define MECH_ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
 #define NO_KEY CK_UNAVAILABLE_INFORMATION
@@ -130,15 +184,48 @@ extern const struct mech_rows mech_hash_rows, mech_mac_rows, mech_secret_rows, m
 #define KEYS2(a, b) {a, b, NO_KEY}
 #define NO_KEYS {NO_KEY, NO_KEY, NO_KEY}
 #define CRYPT (CKF_ENCRYPT | CKF_DECRYPT)
-#define SIGN (CKF_SIGN | CKF_VERIFY)
+#define MESSAGE_CRYPT (CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT | CKF_MULTI_MESSAGE)
+#define SIGN_ALONE (CKF_SIGN | CKF_VERIFY) /* MACs that must not see a second message under the same parameter */
+#define SIGN (SIGN_ALONE | CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE)
 #define RECOVER (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER)
 #define WRAP (CKF_WRAP | CKF_UNWRAP)
 #define CURVES (CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME | CKF_EC_UNCOMPRESS)
 #define NAMED (CKF_EC_OID | CKF_EC_CURVENAME)
 #define AES_KEYS 16, 32, KEYS1(CKK_AES)
+#define KEM (CKF_ENCAPSULATE | CKF_DECAPSULATE)
+/* PKCS#11 3.2: these count the bytes of public keys */
+#define ML_KEM_KEYS 800, 1568, KEYS1(CKK_ML_KEM)
+#define ML_DSA_KEYS 1312, 2592, KEYS1(CKK_ML_DSA)
+#define SLH_DSA_KEYS 32, 64, KEYS1(CKK_SLH_DSA)
 
 extern const struct mech_family family_digest, family_mac, family_secret, family_rsa_key, family_rsa,
-	family_ec_key, family_ecdsa, family_eddsa, family_ecdh, family_aes, family_gcm, family_aes_wrap;
+	family_ec_key, family_ecdsa, family_eddsa, family_ecdh, family_aes, family_aead, family_aes_wrap, family_chacha,
+	family_des;
+
+extern const struct mech_family family_dh_domain, family_dh_key, family_dh, family_dsa_domain, family_dsa_key, family_dsa,
+	family_pq_key, family_pq_sign, family_ml_kem;
+extern const struct mech_rows mech_dh_rows, mech_dsa_rows, mech_pq_key_rows, mech_ml_kem_rows, mech_ml_dsa_rows;
+
+/* Finite fields: what DH and DSA share (mech_dsa.c). CKA_PRIME_BITS within the row's sizes; class and type of
+ * domain parameters; a pair of a domain that is within the row's sizes. */
+CK_RV ffc_prime_bits(const CK_MECHANISM *m, const struct mech *row, const struct attrs *domain);
+CK_RV ffc_imply_domain(const struct mech *row, const struct attrs *templ, struct attrs *domain);
+CK_RV ffc_make(EVP_PKEY *domain, const struct mech *row, struct cancel *c, EVP_PKEY **pkey);
+/* EVP_PKEY_generate that gives up when *c says so: CKR_FUNCTION_CANCELED. */
+CK_RV mech_make_slowly(EVP_PKEY_CTX *ctx, struct cancel *c, const char *what, EVP_PKEY **pkey);
+/* Does this OpenSSL know the algorithm of the row's keys? */
+bool pq_there(const struct mech *row);
+
+/* CKM_ECDH1_DERIVE and RSA as KEMs (mech_encap.c). */
+CK_RV ecdh_encapsulate(const CK_MECHANISM *m, const struct mech *row, struct object *pub, uint8_t *out, size_t *out_len,
+	struct attrs *key);
+CK_RV ecdh_decapsulate(const CK_MECHANISM *m, const struct mech *row, struct object *priv, const uint8_t *in, size_t n,
+	struct attrs *key);
+CK_RV rsa_encapsulate(const CK_MECHANISM *m, const struct mech *row, struct object *pub, uint8_t *out, size_t *out_len,
+	struct attrs *key);
+CK_RV rsa_decapsulate(const CK_MECHANISM *m, const struct mech *row, struct object *priv, const uint8_t *in, size_t n,
+	struct attrs *key);
+CK_RV ec_make(const struct curve *c, EVP_PKEY **pkey); /* a pair on the curve */
 
 CK_RV ec_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *pub, struct attrs *priv,
 	struct cancel *c);
@@ -149,6 +236,20 @@ bool mech_no_param(const CK_MECHANISM *m);
 CK_RV mech_bad_param(const char *what); /* CKR_MECHANISM_PARAM_INVALID with its reason */
 /* An OpenSSL call failed: rv with OpenSSL's reason; its error queue is emptied. */
 CK_RV mech_failed(CK_RV rv, const char *what);
+
+/* op_begin without the rules, and without a reference on the key's object: who gives *op to op_end takes one before. */
+CK_RV op_start(struct op **op, enum op_kind kind, const CK_MECHANISM *m, const struct mech *row, struct object *key);
+/* Forgets the content; keeps the memory if it is little. */
+void bytes_clear(struct bytes *b);
+/* An operation on messages: only op_message.c may run it. */
+static inline bool
+op_is_message(const struct op *op)
+{
+	return op->kind >= OP_MESSAGE_ENCRYPT && op->kind <= OP_MESSAGE_VERIFY;
+}
+/* OP_MESSAGE_SIGN and OP_MESSAGE_VERIFY: keeps the mechanism and tries it once. */
+CK_RV message_sign_begin(struct op **op, enum op_kind kind, const CK_MECHANISM *m, const struct mech *row,
+	struct object *key);
 
 /* Runs one encryption or decryption without asking the rules: for wrapping (op.c). The key must fit
  * the row. out == NULL: *out_len becomes the length. */
@@ -168,5 +269,25 @@ CK_RV secret_put(struct attrs *key, const uint8_t *value, size_t len);
 /* Is `len` a length that keys of this type have? */
 bool secret_fits(CK_KEY_TYPE type, size_t len);
 bool secret_has_length(CK_KEY_TYPE type); /* CKA_VALUE_LEN belongs to the type */
+size_t secret_length_of(CK_KEY_TYPE type); /* the only length it has; 0: several */
+void secret_set_parity(uint8_t *p, size_t n); /* of DES keys */
+
+/* ---- derivation (mech_derive.c): for plan ---- */
+CK_RV derive_secret(struct derived *key); /* a secret key, a generic one if the template does not say */
+CK_RV derive_agreed(struct derivation *d); /* the plan of key agreements */
+/* These attributes of the base are the key's defaults. */
+CK_RV derive_inherit(struct derived *key, const struct object *base, const CK_ATTRIBUTE_TYPE *types, size_t n);
+CK_RV derive_further(struct derivation *d, struct derived **key); /* one more key comes out */
+/* Another key to work from, held by d: a secret key that passes what the base passed. */
+CK_RV derive_from(struct derivation *d, CK_OBJECT_HANDLE h, struct object **o);
+/* ---- and for derive ---- */
+CK_RV derive_base(const struct derivation *d, const uint8_t **value, size_t *len); /* the value of a secret base */
+/* How many bytes the key takes of the `have` that there are: CKA_VALUE_LEN, the only length of its type, or all
+ * for a generic secret if have is below SECRET_MAX. */
+CK_RV derive_length(const struct derived *key, size_t have, size_t *len);
+CK_RV derive_put(struct derived *key, const uint8_t *value, size_t len); /* with the parity of DES keys */
+/* An agreed secret, cut by removing bytes from its leading end (PKCS#11 3.1 6.3.17, 6.4.6) to CKA_VALUE_LEN, to the only
+ * length of the type, or, if a key of the type can be as long as the secret, not at all. */
+CK_RV derive_put_end(struct derived *key, const struct bytes *z);
 
 #endif

@@ -1,4 +1,6 @@
 /* The hash functions: their table, and the digest mechanisms. */
+#include <openssl/err.h>
+#include <openssl/params.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -6,28 +8,54 @@
 #include "why.h"
 
 static const struct hash hashes[] = {
-	{"SHA2-256", CKM_SHA256, CKG_MGF1_SHA256, CKD_SHA256_KDF, CKK_SHA256_HMAC, 32},
-	{"SHA1", CKM_SHA_1, CKG_MGF1_SHA1, CKD_SHA1_KDF, CKK_SHA_1_HMAC, 20},
-	{"SHA2-224", CKM_SHA224, CKG_MGF1_SHA224, CKD_SHA224_KDF, CKK_SHA224_HMAC, 28},
-	{"SHA2-384", CKM_SHA384, CKG_MGF1_SHA384, CKD_SHA384_KDF, CKK_SHA384_HMAC, 48},
-	{"SHA2-512", CKM_SHA512, CKG_MGF1_SHA512, CKD_SHA512_KDF, CKK_SHA512_HMAC, 64},
-	{"SHA2-512/224", CKM_SHA512_224, 0, 0, CKK_SHA512_224_HMAC, 28},
-	{"SHA2-512/256", CKM_SHA512_256, 0, 0, CKK_SHA512_256_HMAC, 32},
-	{"SHA3-224", CKM_SHA3_224, CKG_MGF1_SHA3_224, 0, CKK_SHA3_224_HMAC, 28},
-	{"SHA3-256", CKM_SHA3_256, CKG_MGF1_SHA3_256, 0, CKK_SHA3_256_HMAC, 32},
-	{"SHA3-384", CKM_SHA3_384, CKG_MGF1_SHA3_384, 0, CKK_SHA3_384_HMAC, 48},
-	{"SHA3-512", CKM_SHA3_512, CKG_MGF1_SHA3_512, 0, CKK_SHA3_512_HMAC, 64},
+	{"SHA2-256", CKM_SHA256, CKG_MGF1_SHA256, CKD_SHA256_KDF, CKK_SHA256_HMAC, 32, CKD_SHA256_KDF_SP800},
+	{"SHA1", CKM_SHA_1, CKG_MGF1_SHA1, CKD_SHA1_KDF, CKK_SHA_1_HMAC, 20, CKD_SHA1_KDF_SP800},
+	{"SHA2-224", CKM_SHA224, CKG_MGF1_SHA224, CKD_SHA224_KDF, CKK_SHA224_HMAC, 28, CKD_SHA224_KDF_SP800},
+	{"SHA2-384", CKM_SHA384, CKG_MGF1_SHA384, CKD_SHA384_KDF, CKK_SHA384_HMAC, 48, CKD_SHA384_KDF_SP800},
+	{"SHA2-512", CKM_SHA512, CKG_MGF1_SHA512, CKD_SHA512_KDF, CKK_SHA512_HMAC, 64, CKD_SHA512_KDF_SP800},
+	{"SHA2-512/224", CKM_SHA512_224, 0, 0, CKK_SHA512_224_HMAC, 28, 0},
+	{"SHA2-512/256", CKM_SHA512_256, 0, 0, CKK_SHA512_256_HMAC, 32, 0},
+	{"SHA3-224", CKM_SHA3_224, CKG_MGF1_SHA3_224, CKD_SHA3_224_KDF, CKK_SHA3_224_HMAC, 28, CKD_SHA3_224_KDF_SP800},
+	{"SHA3-256", CKM_SHA3_256, CKG_MGF1_SHA3_256, CKD_SHA3_256_KDF, CKK_SHA3_256_HMAC, 32, CKD_SHA3_256_KDF_SP800},
+	{"SHA3-384", CKM_SHA3_384, CKG_MGF1_SHA3_384, CKD_SHA3_384_KDF, CKK_SHA3_384_HMAC, 48, CKD_SHA3_384_KDF_SP800},
+	{"SHA3-512", CKM_SHA3_512, CKG_MGF1_SHA3_512, CKD_SHA3_512_KDF, CKK_SHA3_512_HMAC, 64, CKD_SHA3_512_KDF_SP800},
+	{"BLAKE2B-160", CKM_BLAKE2B_160, 0, 0, CKK_BLAKE2B_160_HMAC, 20, 0, HASH_SIZED},
+	{"BLAKE2B-256", CKM_BLAKE2B_256, 0, 0, CKK_BLAKE2B_256_HMAC, 32, 0, HASH_SIZED},
+	{"BLAKE2B-384", CKM_BLAKE2B_384, 0, 0, CKK_BLAKE2B_384_HMAC, 48, 0, HASH_SIZED},
+	{"BLAKE2B-512", CKM_BLAKE2B_512, 0, CKD_BLAKE2B_512_KDF, CKK_BLAKE2B_512_HMAC, 64, 0},
+	{"MD5", CKM_MD5, 0, 0, CKK_MD5_HMAC, 16, 0, HASH_LEGACY},
 };
 #define HASHES (sizeof(hashes) / sizeof(hashes[0]))
 
-static EVP_MD *fetched[HASHES];
+/* The HASH_SIZED ones are BLAKE2b-512 with another size, which is a parameter since OpenSSL 3.2. */
+#define SIZE_PARAM "size"
+static EVP_MD *fetched[HASHES], *sized;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void
 fetch_all(void)
 {
+	const OSSL_PARAM *settable;
+
 	for (size_t i = 0; i < HASHES; i++)
-		fetched[i] = EVP_MD_fetch(NULL, hashes[i].name, NULL);
+		if (hashes[i].kind != HASH_SIZED)
+			fetched[i] = EVP_MD_fetch(NULL, hashes[i].name, NULL);
+	sized = EVP_MD_fetch(NULL, "BLAKE2B-512", NULL);
+	settable = sized != NULL ? EVP_MD_settable_ctx_params(sized) : NULL;
+	if (settable == NULL || OSSL_PARAM_locate_const(settable, SIZE_PARAM) == NULL) {
+		EVP_MD_free(sized);
+		sized = NULL;
+	}
+	ERR_clear_error();
+}
+
+bool
+hash_there(const struct mech *row)
+{
+	const struct hash *h = hash_named(row->digest);
+
+	pthread_once(&once, fetch_all);
+	return h == NULL || (h->kind == HASH_SIZED ? sized : fetched[h - hashes]) != NULL;
 }
 
 const EVP_MD *
@@ -51,7 +79,8 @@ hash_of_digest(CK_MECHANISM_TYPE digest)
 {
 	for (size_t i = 0; i < HASHES; i++)
 		if (hashes[i].digest == digest)
-			return &hashes[i];
+			return hash_md(&hashes[i]) != NULL &&
+				(hashes[i].kind != HASH_LEGACY || mech_find(digest) != NULL) ? &hashes[i] : NULL;
 	return NULL;
 }
 
@@ -73,6 +102,15 @@ hash_of_kdf(CK_ULONG kdf)
 	return NULL;
 }
 
+const struct hash *
+hash_of_kdf_sp800(CK_ULONG kdf)
+{
+	for (size_t i = 0; kdf != 0 && i < HASHES; i++)
+		if (hashes[i].kdf_sp800 == kdf)
+			return &hashes[i];
+	return NULL;
+}
+
 bool
 hash_is_hmac_key(CK_KEY_TYPE type)
 {
@@ -85,9 +123,20 @@ hash_is_hmac_key(CK_KEY_TYPE type)
 CK_RV
 hash_start(EVP_MD_CTX **ctx, const struct hash *h)
 {
+	bool plain = h == NULL || h->kind != HASH_SIZED;
+	const EVP_MD *md = hash_md(h);
+	OSSL_PARAM params[2];
+	size_t size;
+
 	if (*ctx == NULL && (*ctx = EVP_MD_CTX_new()) == NULL)
 		return CKR_HOST_MEMORY;
-	if (hash_md(h) == NULL || EVP_DigestInit_ex2(*ctx, hash_md(h), NULL) != 1)
+	if (!plain) {
+		md = sized;
+		size = h->size;
+		params[0] = OSSL_PARAM_construct_size_t(SIZE_PARAM, &size);
+		params[1] = OSSL_PARAM_construct_end();
+	}
+	if (md == NULL || EVP_DigestInit_ex2(*ctx, md, plain ? NULL : params) != 1)
 		return mech_failed(CKR_FUNCTION_FAILED, h != NULL ? h->name : "hash");
 	return CKR_OK;
 }
@@ -131,6 +180,7 @@ digest_final(struct op *op, uint8_t *out, size_t *out_len)
 }
 
 const struct mech_family family_digest = {
+	.there = hash_there,
 	.begin = digest_begin,
 	.total = digest_total,
 	.update = digest_update,

@@ -1,19 +1,23 @@
 /*
- * HMAC (PKCS#11 3.1 6.20 to 6.26), with keys of any length as RFC 2104 has it, and AES-CMAC (6.16)
+ * HMAC (PKCS#11 3.1 6.20 to 6.26), with keys of any length as RFC 2104 has it; CMAC with AES (6.16) and triple DES
+ * (6.19); GMAC (6.13.6); Poly1305 (6.60)
  *
- * The general variants take the length of the MAC as their parameter.
+ * The general variants take the length of the MAC as their parameter. GMAC and Poly1305 give their key away when a
+ * nonce, or Poly1305's key, sees two messages: they sign no messages under one C_MessageSignInit.
  */
 #include <openssl/core_names.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "mech_des.h"
 #include "mech_family.h"
 #include "mech_variant.h"
 
-#define CMAC_SIZE 16
+#define MAC_BLOCK 16    /* AES; Poly1305 has as much */
+#define GMAC_IV 12      /* the parameter of 2.40 to 3.1; 3.2 has CK_GCM_PARAMS, with a tag of any length */
 
-static EVP_MAC *hmac, *cmac;
+static EVP_MAC *hmac, *cmac, *gmac, *poly1305;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void
@@ -21,6 +25,31 @@ fetch(void)
 {
 	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	cmac = EVP_MAC_fetch(NULL, "CMAC", NULL);
+	gmac = EVP_MAC_fetch(NULL, "GMAC", NULL);
+	poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+}
+
+static EVP_MAC *
+mac_of(int variant)
+{
+	pthread_once(&once, fetch);
+	switch (variant) {
+	case MAC_HMAC:
+	case MAC_HMAC_GENERAL:
+		return hmac;
+	case MAC_GMAC:
+		return gmac;
+	case MAC_POLY1305:
+		return poly1305;
+	default:
+		return cmac;
+	}
+}
+
+static bool
+mac_there(const struct mech *row)
+{
+	return mac_of(row->variant) != NULL && hash_there(row);
 }
 
 static bool
@@ -29,27 +58,64 @@ is_hmac(const struct op *op)
 	return op->mech->variant == MAC_HMAC || op->mech->variant == MAC_HMAC_GENERAL;
 }
 
-static CK_RV
-mac_start(struct op *op)
+static bool
+is_general(const struct op *op)
 {
-	OSSL_PARAM params[2];
+	return op->mech->variant == MAC_HMAC_GENERAL || op->mech->variant == MAC_CMAC_GENERAL;
+}
+
+static bool
+is_des(const struct op *op)
+{
+	return op->key->type == CKK_DES3 || op->key->type == CKK_DES2;
+}
+
+/* Makes op->actx with the key in it. */
+static CK_RV
+make_context(struct op *op, const OSSL_PARAM *more)
+{
+	OSSL_PARAM params[3] = {OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end()};
+	EVP_MAC *mac = mac_of(op->mech->variant);
+	uint8_t des[DES_EDE_KEY];
 	char cipher[16];
-	EVP_MAC *mac;
+	bool ok;
+
+	if (is_des(op)) {
+		des_expand(op->key->value, op->key->len, des);
+		snprintf(cipher, sizeof(cipher), "DES-EDE3-CBC");
+	} else {
+		snprintf(cipher, sizeof(cipher), "AES-%zu-%s", op->key->bits % 1000,
+			op->mech->variant == MAC_GMAC ? "GCM" : "CBC");
+	}
+	if (is_hmac(op))
+		params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)op->hash->name, 0);
+	else if (op->mech->variant != MAC_POLY1305)
+		params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0);
+	if (more != NULL)
+		params[1] = *more;
+	ok = mac != NULL && (op->actx = EVP_MAC_CTX_new(mac)) != NULL &&
+		EVP_MAC_init(op->actx, is_des(op) ? des : op->key->value, is_des(op) ? sizeof(des) : op->key->len,
+			params) == 1;
+	if (is_des(op))
+		wipe(des, sizeof(des));
+	return ok ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED, "MAC");
+}
+
+static CK_RV
+mac_start(struct op *op, const uint8_t *iv)
+{
+	bool again = op->mech->variant == MAC_POLY1305; /* OpenSSL wants its key anew */
+	OSSL_PARAM params[2];
 	int ok;
 
-	pthread_once(&once, fetch);
-	if (op->actx != NULL) { /* the key is in it: only start anew */
-		ok = EVP_MAC_init(op->actx, NULL, 0, NULL);
-		return ok == 1 ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED, "MAC");
-	}
-	mac = is_hmac(op) ? hmac : cmac;
-	snprintf(cipher, sizeof(cipher), "AES-%zu-CBC", op->key->bits % 1000);
-	params[0] = is_hmac(op) ?
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)op->hash->name, 0) :
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0);
+	params[0] = iv != NULL ? OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_IV, (void *)iv, GMAC_IV) :
+		OSSL_PARAM_construct_end();
 	params[1] = OSSL_PARAM_construct_end();
-	ok = mac != NULL && (op->actx = EVP_MAC_CTX_new(mac)) != NULL &&
-		EVP_MAC_init(op->actx, op->key->value, op->key->len, params) == 1;
+	if (op->actx == NULL)
+		return make_context(op, iv != NULL ? params : NULL);
+	/* the key is in it: only start anew */
+	ok = EVP_MAC_init(op->actx, again ? op->key->value : NULL, again ? op->key->len : 0,
+		iv != NULL ? params : NULL);
 	return ok == 1 ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED, "MAC");
 }
 
@@ -57,19 +123,23 @@ static CK_RV
 mac_begin(struct op *op, const CK_MECHANISM *m)
 {
 	const CK_ULONG *wanted;
+	const uint8_t *iv = NULL;
 
 	op->input = INPUT_STREAM;
 	op->exact = true;
 	op->hash = hash_named(op->mech->digest);
-	op->size = is_hmac(op) ? op->hash->size : CMAC_SIZE;
-	if (op->mech->variant == MAC_HMAC_GENERAL || op->mech->variant == MAC_CMAC_GENERAL) {
+	op->size = is_hmac(op) ? op->hash->size : is_des(op) ? DES_BLOCK : MAC_BLOCK;
+	if (op->mech->variant == MAC_GMAC) {
+		if ((iv = mech_param(m, GMAC_IV)) == NULL)
+			return mech_bad_param("an IV of 12 bytes is needed");
+	} else if (is_general(op)) {
 		if ((wanted = mech_param(m, sizeof(*wanted))) == NULL || *wanted == 0 || *wanted > op->size)
 			return mech_bad_param("the length of the MAC is not one the mechanism can give");
 		op->size = *wanted;
 	} else if (!mech_no_param(m)) {
 		return mech_bad_param("the mechanism takes none");
 	}
-	return mac_start(op);
+	return mac_start(op, iv);
 }
 
 static uint64_t
@@ -102,6 +172,7 @@ mac_final(struct op *op, uint8_t *out, size_t *out_len)
 }
 
 const struct mech_family family_mac = {
+	.there = mac_there,
 	.begin = mac_begin,
 	.total = mac_total,
 	.update = mac_update,
@@ -123,6 +194,11 @@ static const struct mech rows[] = {
 	HMACS(CKM_SHA3_224_HMAC, "SHA3-224", CKK_SHA3_224_HMAC),
 	HMACS(CKM_SHA3_384_HMAC, "SHA3-384", CKK_SHA3_384_HMAC),
 	HMACS(CKM_SHA3_512_HMAC, "SHA3-512", CKK_SHA3_512_HMAC),
+	HMACS(CKM_BLAKE2B_512_HMAC, "BLAKE2B-512", CKK_BLAKE2B_512_HMAC),
+	{CKM_AES_GMAC, SIGN_ALONE, AES_KEYS, NULL, MAC_GMAC, &family_mac},
+	{CKM_POLY1305_KEY_GEN, CKF_GENERATE, 32, 32, KEYS1(CKK_POLY1305), NULL, 0, &family_secret},
+	/* the MAC of nothing is half of the key, two MACs give all of it */
+	{CKM_POLY1305, SIGN_ALONE, 32, 32, KEYS1(CKK_POLY1305), NULL, MAC_POLY1305, &family_mac, MECH_COMPAT},
 	{CKM_AES_CMAC, SIGN, AES_KEYS, NULL, MAC_CMAC, &family_mac},
 	{CKM_AES_CMAC_GENERAL, SIGN, AES_KEYS, NULL, MAC_CMAC_GENERAL, &family_mac},
 };

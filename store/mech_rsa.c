@@ -310,16 +310,18 @@ const struct mech_family family_rsa = {
 	.total = rsa_total,
 	.whole = rsa_whole,
 	.verify = rsa_verify,
+	.encapsulate = rsa_encapsulate,
+	.decapsulate = rsa_decapsulate,
 };
 
 #define RSA_KEYS RSA_MIN_BITS, RSA_MAX_BITS, KEYS1(CKK_RSA)
 #define RSA_SIGN(type, name) {type, SIGN, RSA_KEYS, name, RSA_PKCS1, &family_rsa}
 #define RSA_SIGN_PSS(type, name) {type, SIGN, RSA_KEYS, name, RSA_PSS, &family_rsa}
 static const struct mech rows[] = {
-	{CKM_RSA_PKCS, CRYPT | SIGN | RECOVER | WRAP, RSA_KEYS, NULL, RSA_PKCS1, &family_rsa},
+	{CKM_RSA_PKCS, CRYPT | SIGN | RECOVER | WRAP | KEM, RSA_KEYS, NULL, RSA_PKCS1, &family_rsa},
 	{CKM_RSA_X_509, CRYPT | SIGN | RECOVER, RSA_KEYS, NULL, RSA_RAW, &family_rsa},
 	RSA_SIGN(CKM_SHA1_RSA_PKCS, "SHA1"),
-	{CKM_RSA_PKCS_OAEP, CRYPT | WRAP, RSA_KEYS, NULL, RSA_OAEP, &family_rsa},
+	{CKM_RSA_PKCS_OAEP, CRYPT | WRAP | KEM, RSA_KEYS, NULL, RSA_OAEP, &family_rsa},
 	{CKM_RSA_PKCS_PSS, SIGN, RSA_KEYS, NULL, RSA_PSS, &family_rsa},
 	RSA_SIGN_PSS(CKM_SHA1_RSA_PKCS_PSS, "SHA1"),
 	RSA_SIGN(CKM_SHA256_RSA_PKCS, "SHA2-256"),

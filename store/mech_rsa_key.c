@@ -7,15 +7,6 @@
 
 #define EXPONENT_BITS_MAX 256 /* FIPS 186-5 A.1.1 */
 
-/* OpenSSL asks between candidates for primes; 0 makes it give up. */
-static int
-go_on(EVP_PKEY_CTX *ctx)
-{
-	struct cancel *c = EVP_PKEY_CTX_get_app_data(ctx);
-
-	return c == NULL || !atomic_load(&c->on);
-}
-
 /* CKA_PUBLIC_EXPONENT, or 65537. Small exponents are refused: no client needs them. */
 static CK_RV
 read_exponent(const struct attrs *pub, BIGNUM **e)
@@ -36,19 +27,13 @@ static CK_RV
 make_rsa(size_t bits, BIGNUM *e, struct cancel *c, EVP_PKEY **pkey)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	CK_RV rv = CKR_OK;
+	CK_RV rv;
 
 	if (ctx == NULL || EVP_PKEY_keygen_init(ctx) != 1 || EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits) != 1 ||
-		EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) != 1) {
+		EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) != 1)
 		rv = mech_failed(CKR_FUNCTION_FAILED, "RSA key generation");
-		goto out;
-	}
-	EVP_PKEY_CTX_set_app_data(ctx, c);
-	EVP_PKEY_CTX_set_cb(ctx, go_on);
-	if (EVP_PKEY_generate(ctx, pkey) != 1)
-		rv = mech_failed(c != NULL && atomic_load(&c->on) ? CKR_FUNCTION_CANCELED : CKR_FUNCTION_FAILED,
-			"RSA key generation");
-out:
+	else
+		rv = mech_make_slowly(ctx, c, "RSA key generation", pkey);
 	EVP_PKEY_CTX_free(ctx);
 	return rv;
 }
@@ -69,10 +54,8 @@ rsa_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *p
 	if (bits < row->min || bits > row->max)
 		return why(CKR_ATTRIBUTE_VALUE_INVALID, "CKA_MODULUS_BITS is %lu; %lu to %lu are taken", bits,
 			row->min, row->max);
-	if ((rv = read_exponent(pub, &e)) == CKR_OK && (rv = make_rsa(bits, e, c, &pkey)) == CKR_OK &&
-		(rv = key_put_public(pub, pkey)) == CKR_OK && (rv = key_put_private(priv, pkey)) == CKR_OK &&
-		(rv = key_put_info(pub, pkey)) == CKR_OK)
-		rv = key_put_info(priv, pkey);
+	if ((rv = read_exponent(pub, &e)) == CKR_OK && (rv = make_rsa(bits, e, c, &pkey)) == CKR_OK)
+		rv = key_put_pair(pub, priv, pkey);
 	EVP_PKEY_free(pkey);
 	BN_free(e);
 	return rv;
@@ -84,5 +67,7 @@ const struct mech_family family_rsa_key = {.bits = true, .generate_pair = rsa_ge
 static const struct mech rows[] = {
 	{CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, RSA_GEN_MIN, RSA_MAX_BITS, KEYS1(CKK_RSA), NULL, 0,
 		&family_rsa_key},
+	{CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, RSA_MIN_BITS, RSA_MAX_BITS, KEYS1(CKK_RSA), NULL, 0,
+		&family_rsa_key, MECH_LEGACY},
 };
 const struct mech_rows mech_rsa_key_rows = {MECH_ROWS(rows)};

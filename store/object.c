@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include "key.h"
@@ -155,6 +156,49 @@ object_hides(const struct object *o, CK_ATTRIBUTE_TYPE type)
 		return false;
 	return attrs_bool(&o->attrs, CKA_SENSITIVE, true) ||
 		!attrs_bool(&o->attrs, CKA_EXTRACTABLE, false);
+}
+
+/* What is secret of a key, *len bytes of it. A private key is known by its public half: its own numbers can be written
+ * in several ways. Zeros at a secret key's end do not count: HMAC takes a key with and without them for the same. */
+static const uint8_t *
+secret_part(const struct attrs *a, size_t *len)
+{
+	CK_OBJECT_CLASS class = attrs_ulong(a, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
+	const struct attr *v = NULL;
+
+	if (class == CKO_SECRET_KEY)
+		v = attrs_get(a, CKA_VALUE);
+	else if (class == CKO_PRIVATE_KEY)
+		v = attrs_get(a, CKA_PUBLIC_KEY_INFO);
+	if (v == NULL || v->len == 0)
+		return NULL;
+	*len = v->len;
+	while (class == CKO_SECRET_KEY && *len > 0 && v->value[*len - 1] == 0)
+		--*len;
+	return v->value;
+}
+
+CK_RV
+object_value_id(const struct attrs *a, uint8_t id[VALUE_ID_LEN])
+{
+	size_t len = 0;
+	const uint8_t *v = secret_part(a, &len);
+
+	if (v == NULL)
+		return CKR_ATTRIBUTE_TYPE_INVALID;
+	if (EVP_Digest(v, len, id, NULL, EVP_sha256(), NULL) != 1)
+		return why(CKR_FUNCTION_FAILED, "no digest of a key's value");
+	return CKR_OK;
+}
+
+bool
+object_same_value(const struct object *o, const struct attrs *a)
+{
+	size_t n = 0, m = 0;
+	const uint8_t *one = secret_part(&o->attrs, &n), *other = secret_part(a, &m);
+
+	return one != NULL && other != NULL && object_class(o) == attrs_ulong(a, CKA_CLASS, ~0UL) && n == m &&
+		memcmp(one, other, n) == 0;
 }
 
 /* The attributes of our own lie in one block of the vendor's space. */

@@ -21,9 +21,15 @@
  * Vendor space, 'T','K' and a counter. All CK_ULONG. */
 #define TKA_BASE (CKA_VENDOR_DEFINED | 0x544B0000UL)
 #define TKA_ROLES (TKA_BASE | 1)  /* CKF_ENCRYPT | CKF_SIGN ...: every usage the key, or its
-				 * other half if they were made together, ever allowed */
+				 * other half if they were made together, ever allowed; and ROLE_ bits */
+#define ROLE_LEAVES 1u  /* it was extractable once: its value may be elsewhere */
+#define ROLE_WIDENED 2u /* a usage was added after it was made (compat policy) */
+#define ROLE_TRUSTED 4u /* the SO trusted it once: sensitive keys may be wrapped under it */
 #define TKA_ORIGIN (TKA_BASE | 2) /* enum object_origin */
 #define TKA_CREATED (TKA_BASE | 3) /* seconds since 1970 */
+
+/* Never stored: the index's term for the value of a secret or private key (object_value_id), which has no other. */
+#define TKA_LEDGER (TKA_BASE | 4)
 
 enum object_origin {
 	ORIGIN_CREATED = 1, /* C_CreateObject: value known outside */
@@ -35,6 +41,8 @@ enum object_origin {
 
 /* Session objects have handles with this bit. */
 #define HANDLE_SESSION 0x40000000UL
+/* And those of the token's own (builtin.c) with this one. */
+#define HANDLE_BUILTIN 0x80000000UL
 
 struct key;
 
@@ -62,6 +70,13 @@ bool object_is_key(const struct object *o);
 /* True if the value of this sensitive attribute must not be told: CKA_SENSITIVE, or
  * CKA_EXTRACTABLE false, and the rules mark `type` as sensitive for its class. */
 bool object_hides(const struct object *o, CK_ATTRIBUTE_TYPE type);
+/* What names the secret or private key of this set without telling it: SHA-256 of its value without zeros at the end, or
+ * of its public half.
+ * CKR_ATTRIBUTE_TYPE_INVALID if it has none. */
+#define VALUE_ID_LEN 32
+CK_RV object_value_id(const struct attrs *a, uint8_t id[VALUE_ID_LEN]);
+/* Are they the same secret or private key, whatever their attributes? */
+bool object_same_value(const struct object *o, const struct attrs *a);
 /* The attribute as an application may read it: CKR_OK with *a; CKR_ATTRIBUTE_SENSITIVE;
  * CKR_ATTRIBUTE_TYPE_INVALID (absent, internal). */
 CK_RV object_read(const struct object *o, CK_ATTRIBUTE_TYPE type, const struct attr **a);

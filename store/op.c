@@ -70,8 +70,7 @@ bytes_free(struct bytes *b)
 	memset(b, 0, sizeof(*b));
 }
 
-/* Forgets the content; keeps the memory if it is little. */
-static void
+void
 bytes_clear(struct bytes *b)
 {
 	if (b->cap > KEEP_MAX) {
@@ -91,8 +90,13 @@ op_free(struct op *op)
 	EVP_CIPHER_CTX_free(op->cctx);
 	EVP_MD_CTX_free(op->mctx);
 	EVP_MAC_CTX_free(op->actx);
+	EVP_MD_CTX_free(op->sctx);
+	bytes_free(&op->prefix);
 	bytes_free(&op->gathered);
 	bytes_free(&op->result);
+	bytes_free(&op->signature);
+	param_free(&op->mechanism);
+	op_end(op->inner);
 	secret_free(op);
 }
 
@@ -164,6 +168,7 @@ op_give_back(struct op *op)
 	if (k != NULL && !op->spoiled) {
 		bytes_clear(&op->gathered);
 		bytes_clear(&op->result);
+		bytes_clear(&op->signature);
 		op->object = NULL;
 		op->has_result = false;
 		pthread_mutex_lock(&k->lock);
@@ -198,8 +203,7 @@ needs_private(enum op_kind kind)
 	return kind == OP_DECRYPT || kind == OP_SIGN || kind == OP_SIGN_RECOVER;
 }
 
-/* Everything but the rules. */
-static CK_RV
+CK_RV
 op_start(struct op **out, enum op_kind kind, const CK_MECHANISM *m, const struct mech *row, struct object *key)
 {
 	struct key *k = NULL;
@@ -221,7 +225,8 @@ op_start(struct op **out, enum op_kind kind, const CK_MECHANISM *m, const struct
 	op->stage = STAGE_FRESH;
 	op->fed = op->given = 0;
 	op->max_in = GATHER_MAX;
-	op->encrypt = kind == OP_ENCRYPT;
+	op->encrypt = kind == OP_ENCRYPT || kind == OP_MESSAGE_ENCRYPT;
+	op->early = op->has_signature = op->in_message = op->nonces.set = false;
 	if ((rv = row->family->begin(op, m)) != CKR_OK) {
 		op_free(op);
 		return rv;
@@ -249,9 +254,16 @@ op_begin(struct op **op, enum op_kind kind, const CK_MECHANISM *m, struct object
 		return CKR_ARGUMENTS_BAD;
 	if (key != NULL && (rv = rules_use(key, m->mechanism, uses[kind].key)) != CKR_OK)
 		return rv;
-	if ((rv = op_start(op, kind, m, row, key)) == CKR_OK && key != NULL)
+	if (kind == OP_MESSAGE_SIGN || kind == OP_MESSAGE_VERIFY)
+		rv = message_sign_begin(op, kind, m, row, key);
+	else
+		rv = op_start(op, kind == OP_VERIFY_SIGNATURE ? OP_VERIFY : kind, m, row, key);
+	if (rv != CKR_OK)
+		return rv;
+	(*op)->early = kind == OP_VERIFY_SIGNATURE;
+	if (key != NULL)
 		object_ref(key);
-	return rv;
+	return CKR_OK;
 }
 
 void

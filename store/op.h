@@ -58,7 +58,10 @@ CK_RV op_verify_signature(struct op *op, const uint8_t *in, size_t in_len);
 CK_RV op_verify_signature_final(struct op *op);
 
 /* ---- messages (PKCS#11 3.1 5.9, 5.11, 5.14, 5.16): op_begin with OP_MESSAGE_*, then message after message ----
- * An error in a message ends that message, not the operation, and op_active stays true (3.1 5.9.2). */
+ * An error in a message ends that message, not the operation, and op_active stays true (3.1 5.9.2). The parameter that
+ * op_begin gets is not looked at by ciphers, whose nonce comes with each message; for signatures it is every message's.
+ * CKR_OPERATION_ACTIVE within a message that has begun; CKR_AEAD_DECRYPT_FAILED for a wrong tag;
+ * CKR_TOKEN_RESOURCE_EXCEEDED when the token has made every nonce that the fixed bits leave it. */
 struct message {
 	void *param; /* the mechanism's message parameter, CK_GCM_MESSAGE_PARAMS ...: an IV that the token makes and
 		      * the tag are written through its pointers. NULL for signatures */

@@ -1,8 +1,8 @@
 /*
  * op_flow.c - the flow of data through an operation
  *
- *   FRESH -> ONCE   [op_once, op_verify; a length query too]
- *   FRESH -> MULTI  [op_update, op_final, op_verify_final, op_digest_key]
+ *   FRESH -> ONCE   [op_once, op_verify, op_verify_signature; a length query too]
+ *   FRESH -> MULTI  [op_update, op_final, op_verify_final, op_verify_signature_final, op_digest_key]
  *   any   -> OVER   [an answer given, an error other than CKR_BUFFER_TOO_SMALL, the other way of use]
  */
 #include <string.h>
@@ -42,6 +42,13 @@ static bool
 is_verify(const struct op *op)
 {
 	return op->kind == OP_VERIFY;
+}
+
+/* Operations that give an answer out: all but verification, messages apart. */
+static bool
+answers(const struct op *op)
+{
+	return op != NULL && !is_verify(op) && !op_is_message(op);
 }
 
 static size_t
@@ -166,7 +173,7 @@ op_once(struct op *op, const uint8_t *in, size_t in_len, uint8_t *out, CK_ULONG 
 {
 	CK_RV rv;
 
-	if (op == NULL || is_verify(op))
+	if (!answers(op))
 		return CKR_OPERATION_NOT_INITIALIZED;
 	if ((rv = enter(op, STAGE_ONCE)) != CKR_OK)
 		return rv;
@@ -225,7 +232,7 @@ op_update(struct op *op, const uint8_t *in, size_t in_len, uint8_t *out, CK_ULON
 {
 	CK_RV rv;
 
-	if (op == NULL || op->kind == OP_SIGN_RECOVER || op->kind == OP_VERIFY_RECOVER)
+	if (op == NULL || op_is_message(op) || op->kind == OP_SIGN_RECOVER || op->kind == OP_VERIFY_RECOVER)
 		return CKR_OPERATION_NOT_INITIALIZED;
 	if ((rv = enter(op, STAGE_MULTI)) != CKR_OK)
 		return rv;
@@ -246,7 +253,7 @@ op_final(struct op *op, uint8_t *out, CK_ULONG *out_len)
 {
 	CK_RV rv;
 
-	if (op == NULL || is_verify(op) || op->kind == OP_SIGN_RECOVER || op->kind == OP_VERIFY_RECOVER)
+	if (!answers(op) || op->kind == OP_SIGN_RECOVER || op->kind == OP_VERIFY_RECOVER)
 		return CKR_OPERATION_NOT_INITIALIZED;
 	if ((rv = enter(op, STAGE_MULTI)) != CKR_OK)
 		return rv;
@@ -296,7 +303,7 @@ op_verify(struct op *op, const uint8_t *in, size_t in_len, const uint8_t *sig, s
 {
 	CK_RV rv;
 
-	if (op == NULL || !is_verify(op))
+	if (op == NULL || !is_verify(op) || op->early)
 		return CKR_OPERATION_NOT_INITIALIZED;
 	if ((rv = enter(op, STAGE_ONCE)) != CKR_OK)
 		return rv;
@@ -310,13 +317,58 @@ op_verify_final(struct op *op, const uint8_t *sig, size_t sig_len)
 {
 	CK_RV rv;
 
-	if (op == NULL || !is_verify(op))
+	if (op == NULL || !is_verify(op) || op->early)
 		return CKR_OPERATION_NOT_INITIALIZED;
 	if ((rv = enter(op, STAGE_MULTI)) != CKR_OK)
 		return rv;
 	if (sig == NULL)
 		return over(op, CKR_ARGUMENTS_BAD);
 	return over(op, check_signature(op, true, NULL, 0, sig, sig_len));
+}
+
+/* ---- verification of a signature that is known first: an OP_VERIFY that has it by heart ---- */
+
+CK_RV
+op_set_signature(struct op *op, const uint8_t *sig, size_t sig_len)
+{
+	CK_RV rv;
+
+	if (!op_active(op) || !op->early || op->stage != STAGE_FRESH)
+		return CKR_OPERATION_NOT_INITIALIZED;
+	if (sig == NULL)
+		return over(op, CKR_ARGUMENTS_BAD);
+	op->signature.len = 0;
+	rv = bytes_add(&op->signature, sig, sig_len);
+	op->has_signature = rv == CKR_OK;
+	return rv == CKR_OK ? rv : over(op, rv);
+}
+
+CK_RV
+op_verify_signature(struct op *op, const uint8_t *in, size_t in_len)
+{
+	CK_RV rv;
+
+	if (op == NULL || !op->early)
+		return CKR_OPERATION_NOT_INITIALIZED;
+	if ((rv = enter(op, STAGE_ONCE)) != CKR_OK)
+		return rv;
+	if ((in == NULL && in_len > 0) || !op->has_signature)
+		return over(op, CKR_ARGUMENTS_BAD);
+	return over(op, check_signature(op, false, in, in_len, op->signature.data, op->signature.len));
+}
+
+CK_RV
+op_verify_signature_final(struct op *op)
+{
+	CK_RV rv;
+
+	if (op == NULL || !op->early)
+		return CKR_OPERATION_NOT_INITIALIZED;
+	if ((rv = enter(op, STAGE_MULTI)) != CKR_OK)
+		return rv;
+	if (!op->has_signature)
+		return over(op, CKR_ARGUMENTS_BAD);
+	return over(op, check_signature(op, true, NULL, 0, op->signature.data, op->signature.len));
 }
 
 size_t

@@ -8,8 +8,9 @@
 
 /* ---- use ---- */
 
-#define USE_PUBLIC (CKF_ENCRYPT | CKF_VERIFY | CKF_VERIFY_RECOVER | CKF_WRAP)
-#define USE_PRIVATE (CKF_DECRYPT | CKF_SIGN | CKF_SIGN_RECOVER | CKF_UNWRAP | CKF_DERIVE)
+#define USE_PUBLIC (CKF_ENCRYPT | CKF_VERIFY | CKF_VERIFY_RECOVER | CKF_WRAP | CKF_ENCAPSULATE)
+#define USE_PRIVATE                                                                           \
+	(CKF_DECRYPT | CKF_SIGN | CKF_SIGN_RECOVER | CKF_UNWRAP | CKF_DERIVE | CKF_DECAPSULATE)
 #define USE_SECRET                                                                            \
 	(CKF_ENCRYPT | CKF_DECRYPT | CKF_SIGN | CKF_VERIFY | CKF_WRAP | CKF_UNWRAP | CKF_DERIVE)
 
@@ -33,6 +34,8 @@ type_fits(const struct mech *row, CK_KEY_TYPE type)
 {
 	size_t i;
 
+	if (row->keys[0] == CK_UNAVAILABLE_INFORMATION) /* any: the mechanism looks itself */
+		return true;
 	for (i = 0; i < sizeof(row->keys) / sizeof(row->keys[0]); i++)
 		if (row->keys[i] == type && type != CK_UNAVAILABLE_INFORMATION)
 			return true;
@@ -78,6 +81,24 @@ in_its_time(const struct object *key)
 }
 
 CK_RV
+rules_mechanism(CK_MECHANISM_TYPE mech, const struct object *key, bool compat)
+{
+	const struct mech *row = mech_find(mech);
+
+	if (row != NULL && !mech_offered(row, compat))
+		return why(CKR_MECHANISM_INVALID,
+			"mechanism 0x%lx can give key bits away: it is for tokens with the compat policy",
+			(unsigned long)mech);
+	/* Raw RSA is one function: with it a key that signs opens what was encrypted to it, and one that decrypts
+	 * signs. Padding that the caller claims to have put does not help. */
+	if (mech == CKM_RSA_X_509 && !compat && key != NULL && object_class(key) == CKO_PRIVATE_KEY &&
+		!(attrs_bool(&key->attrs, CKA_SIGN, false) && attrs_bool(&key->attrs, CKA_DECRYPT, false)))
+		return why(CKR_KEY_FUNCTION_NOT_PERMITTED,
+			"raw RSA both signs and decrypts: the key needs both usages (strict policy)");
+	return CKR_OK; /* an unknown one is refused where it is looked for */
+}
+
+CK_RV
 rules_use(const struct object *key, CK_MECHANISM_TYPE mech, CK_FLAGS flag)
 {
 	const struct mech *row = mech_find(mech);
@@ -88,7 +109,8 @@ rules_use(const struct object *key, CK_MECHANISM_TYPE mech, CK_FLAGS flag)
 	if (!class_can(object_class(key), flag) || !type_fits(row, object_key_type(key)))
 		return why(CKR_KEY_TYPE_INCONSISTENT, "mechanism 0x%lx wants another kind of key",
 			(unsigned long)mech);
-	if (!attrs_bool(&key->attrs, rule_usage(flag), false))
+	/* PKCS#11 3.1 6.43.8: every private key gives its public half, which is no secret */
+	if (mech != CKM_PUB_KEY_FROM_PRIV_KEY && !attrs_bool(&key->attrs, rule_usage(flag), false))
 		return why(CKR_KEY_FUNCTION_NOT_PERMITTED, "the key's usage does not include this");
 	if (!mechanism_allowed(key, mech))
 		return why(CKR_MECHANISM_INVALID, "not among the key's CKA_ALLOWED_MECHANISMS");
@@ -100,13 +122,17 @@ rules_use(const struct object *key, CK_MECHANISM_TYPE mech, CK_FLAGS flag)
 
 /* ---- wrapping ---- */
 
-/* Authenticated, and deterministic or with a nonce of the token's own. AES-GCM is not here: its
- * nonce is the caller's, and one nonce for a known key and a sensitive one gives the latter away. */
+/* Authenticated and deterministic, or random by themselves. AES-GCM and AES-CCM are not here: who makes their
+ * nonce decides (rules_wrap_sealed). */
 static const CK_MECHANISM_TYPE wraps_sensitive[] = {
 	CKM_AES_KEY_WRAP,
 	CKM_AES_KEY_WRAP_PAD,
 	CKM_AES_KEY_WRAP_KWP,
 	CKM_RSA_PKCS_OAEP,
+	CKM_RSA_AES_KEY_WRAP,
+	CKM_ECDH_AES_KEY_WRAP,
+	CKM_ECDH_X_AES_KEY_WRAP,
+	CKM_ECDH_COF_AES_KEY_WRAP,
 };
 
 static bool
@@ -120,17 +146,24 @@ mechanism_wraps_sensitive(CK_MECHANISM_TYPE mech)
 	return false;
 }
 
-/* A key whose wrapped blobs no call but C_UnwrapKey can open: made here, so that nobody outside has it,
- * and never able to do anything but wrap and unwrap. What a public key can do with everybody's
- * knowledge does not matter; its private half's roles do, and rules_pair noted them. */
-static bool
-only_wraps(const struct object *key)
-{
-	CK_ULONG roles = attrs_ulong(&key->attrs, TKA_ROLES, ~0UL);
+#define USE_WRAP (CKF_WRAP | CKF_UNWRAP)
 
-	if (object_class(key) != CKO_SECRET_KEY)
-		roles &= USE_PRIVATE;
-	return (roles & ~(CK_ULONG)(CKF_WRAP | CKF_UNWRAP)) == 0;
+/* The usages that count against a key that wraps. What a public key can do with everybody's knowledge does
+ * not; its private half's do, and rules_pair noted them. */
+static CK_ULONG
+other_uses(const struct attrs *a)
+{
+	CK_ULONG roles = attrs_ulong(a, TKA_ROLES, ~0UL);
+
+	if (attrs_ulong(a, CKA_CLASS, CKO_SECRET_KEY) != CKO_SECRET_KEY)
+		roles &= ~(CK_ULONG)USE_PUBLIC;
+	return roles & ~(CK_ULONG)(USE_WRAP | ROLE_LEAVES | ROLE_TRUSTED);
+}
+
+bool
+rules_only_wraps(const struct attrs *a)
+{
+	return other_uses(a) == 0 && (attrs_ulong(a, TKA_ROLES, 0) & USE_WRAP) != 0;
 }
 
 static bool
@@ -139,11 +172,33 @@ made_here(const struct object *key)
 	return attrs_ulong(&key->attrs, TKA_ORIGIN, 0) == ORIGIN_GENERATED;
 }
 
-/* Could sensitive keys have been wrapped for this key under the strict policy? */
+/* Was its value always in here alone? A key that was extractable could be wrapped and unwrapped with another
+ * usage, or read; then what it wraps is open. The public half knows it of the private one by rules_pair. */
+static bool
+never_left(const struct object *key)
+{
+	if (attrs_ulong(&key->attrs, TKA_ROLES, ~0UL) & ROLE_LEAVES)
+		return false;
+	return object_class(key) == CKO_PUBLIC_KEY || !made_here(key) ||
+		attrs_bool(&key->attrs, CKA_NEVER_EXTRACTABLE, false);
+}
+
+/* A key whose wrapped blobs no call but C_UnwrapKey can open: made here or vouched for by the SO, never able to
+ * leave, and never able to do anything but wrap and unwrap. */
 static bool
 keeps_sensitive(const struct object *key)
 {
-	return (made_here(key) || attrs_bool(&key->attrs, CKA_TRUSTED, false)) && only_wraps(key);
+	return (made_here(key) || attrs_bool(&key->attrs, CKA_TRUSTED, false)) && other_uses(&key->attrs) == 0 &&
+		never_left(key);
+}
+
+/* Could sensitive keys have been wrapped for this key? Wider than keeps_sensitive: trust that was taken back
+ * counts, and so does a key that they could only be wrapped under while the policy was another one. */
+static bool
+may_hold_sensitive(const struct object *key)
+{
+	return (made_here(key) || (attrs_ulong(&key->attrs, TKA_ROLES, 0) & ROLE_TRUSTED) != 0 ||
+		attrs_bool(&key->attrs, CKA_TRUSTED, false)) && other_uses(&key->attrs) == 0;
 }
 
 /* Security strength in bits (NIST SP 800-57 part 1, table 2); RSA by the length of its modulus, curves by
@@ -153,14 +208,29 @@ strength(const struct object *key)
 {
 	const struct attr *n = attrs_get(&key->attrs, CKA_MODULUS);
 	const struct attr *v = attrs_get(&key->attrs, CKA_VALUE);
+	const struct attr *point = attrs_get(&key->attrs, CKA_EC_POINT);
 	size_t bits;
 
+	if (object_class(key) == CKO_PUBLIC_KEY && point != NULL) { /* one coordinate, or two */
+		bits = point->len * (object_key_type(key) == CKK_EC ? 2 : 4);
+		return bits < 256 ? (unsigned)bits : 256;
+	}
 	if (object_key_type(key) == CKK_RSA) {
 		bits = n != NULL ? n->len * 8 : 0;
 		return bits < 2048 ? 80 : bits < 3072 ? 112 : bits < 7680 ? 128 : bits < 15360 ? 192 : 256;
 	}
 	bits = v != NULL ? v->len * 8 : 0;
-	if (object_class(key) == CKO_PRIVATE_KEY)
+	switch (object_key_type(key)) {
+	case CKK_DES3:
+		return 112;
+	case CKK_DES2:
+		return 80;
+	case CKK_DES:
+		return 56;
+	default:
+		break;
+	}
+	if (object_class(key) == CKO_PRIVATE_KEY || object_key_type(key) == CKK_AES_XTS)
 		bits /= 2;
 	return bits < 256 ? (unsigned)bits : 256;
 }
@@ -178,23 +248,24 @@ strong_enough(const struct object *wrapping, const struct object *target)
 }
 
 static CK_RV
-wrap_sensitive(const struct object *wrapping, const struct object *target, CK_MECHANISM_TYPE mech)
+wrap_sensitive(const struct object *wrapping, const struct object *target, bool fit)
 {
-	if (!mechanism_wraps_sensitive(mech))
+	if (!fit)
 		return why(CKR_KEY_NOT_WRAPPABLE,
-			"a sensitive key leaves by AES key wrap or RSA-OAEP only (strict policy)");
+			"a sensitive key leaves by AES key wrap or RSA-OAEP, or by AES-GCM or AES-CCM with a nonce of the "
+			"token's under a key that CKA_ALLOWED_MECHANISMS keeps for these two (strict policy)");
 	if (!keeps_sensitive(wrapping))
 		return why(CKR_KEY_NOT_WRAPPABLE,
-			"a sensitive key needs a wrapping key that was made here or is trusted "
-			"and that never had another use than wrapping (strict policy)");
+			"a sensitive key needs a wrapping key that was made here or is trusted, "
+			"that never had another use than wrapping and never was extractable (strict policy)");
 	if (!strong_enough(wrapping, target))
 		return why(CKR_KEY_NOT_WRAPPABLE, "the wrapping key is weaker (strict policy)");
 	return CKR_OK;
 }
 
-CK_RV
-rules_wrap(const struct object *wrapping, const struct object *target, CK_MECHANISM_TYPE mech,
-	bool compat)
+/* fit: the mechanism keeps a sensitive key secret. */
+static CK_RV
+judge_wrap(const struct object *wrapping, const struct object *target, bool fit, bool compat)
 {
 	const struct attr *templ = attrs_get(&wrapping->attrs, CKA_WRAP_TEMPLATE);
 	CK_OBJECT_CLASS class = object_class(target);
@@ -209,8 +280,50 @@ rules_wrap(const struct object *wrapping, const struct object *target, CK_MECHAN
 	if (templ != NULL && templ->sub != NULL && !object_matches(target, templ->sub))
 		return why(CKR_KEY_HANDLE_INVALID, "not what the CKA_WRAP_TEMPLATE asks for");
 	if (!compat && attrs_bool(&target->attrs, CKA_SENSITIVE, true))
-		return wrap_sensitive(wrapping, target, mech);
+		return wrap_sensitive(wrapping, target, fit);
 	return CKR_OK;
+}
+
+CK_RV
+rules_wrap(const struct object *wrapping, const struct object *target, CK_MECHANISM_TYPE mech,
+	bool compat)
+{
+	return judge_wrap(wrapping, target, mechanism_wraps_sensitive(mech), compat);
+}
+
+/* Does the key work with AES-GCM and AES-CCM and nothing else? Under one that wraps by CBC too, a caller could have the
+ * very blocks encrypted that hide what GCM wrapped. CKA_ALLOWED_MECHANISMS never changes. */
+static bool
+only_seals(const struct object *key)
+{
+	const struct attr *list = attrs_get(&key->attrs, CKA_ALLOWED_MECHANISMS);
+	CK_MECHANISM_TYPE one;
+
+	if (list == NULL || list->len < sizeof(one))
+		return false;
+	for (size_t at = 0; at + sizeof(one) <= list->len; at += sizeof(one)) {
+		memcpy(&one, list->value + at, sizeof(one));
+		if (one != CKM_AES_GCM && one != CKM_AES_CCM)
+			return false;
+	}
+	return true;
+}
+
+bool
+rules_seals(const struct object *key)
+{
+	return only_seals(key) && may_hold_sensitive(key);
+}
+
+CK_RV
+rules_wrap_sealed(const struct object *wrapping, const struct object *target, bool fresh, bool compat)
+{
+	/* one nonce for a key that the caller knows and for a sensitive one gives the latter away */
+	if (!compat && !fresh && rules_seals(wrapping))
+		return why(CKR_KEY_NOT_WRAPPABLE,
+			"under a key that sensitive ones may be wrapped under, the token makes nonces of 96 random bits or "
+			"more, and the tag has 96 bits or more (strict policy)");
+	return judge_wrap(wrapping, target, fresh && only_seals(wrapping), compat);
 }
 
 /* ---- heritage ---- */
@@ -227,7 +340,7 @@ policy_heritage(struct attrs *forced, const struct object *parent, enum rules_ho
 {
 	CK_RV rv = CKR_OK;
 
-	if (how == HOW_UNWRAP && keeps_sensitive(parent))
+	if (how == HOW_UNWRAP && may_hold_sensitive(parent))
 		return attrs_set_bool(forced, CKA_SENSITIVE, true);
 	if (how != HOW_DERIVE || object_class(parent) != CKO_SECRET_KEY)
 		return CKR_OK;
@@ -241,8 +354,13 @@ policy_heritage(struct attrs *forced, const struct object *parent, enum rules_ho
 CK_RV
 rules_heritage(struct attrs *forced, const struct object *parent, enum rules_how how, bool compat)
 {
-	const struct attr *templ = attrs_get(&parent->attrs,
-		how == HOW_UNWRAP ? CKA_UNWRAP_TEMPLATE : CKA_DERIVE_TEMPLATE);
+	static const CK_ATTRIBUTE_TYPE templates[] = {
+		[HOW_UNWRAP] = CKA_UNWRAP_TEMPLATE,
+		[HOW_DERIVE] = CKA_DERIVE_TEMPLATE,
+		[HOW_ENCAPSULATE] = CKA_ENCAPSULATE_TEMPLATE,
+		[HOW_DECAPSULATE] = CKA_DECAPSULATE_TEMPLATE,
+	};
+	const struct attr *templ = attrs_get(&parent->attrs, templates[how]);
 	struct attrs a = {0};
 	CK_RV rv = CKR_OK;
 

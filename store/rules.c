@@ -81,6 +81,57 @@ check_value(const struct attr *a)
 		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, a->type, "neither true nor false");
 	if (name->kind == ATTR_DATE && !is_date(a))
 		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, a->type, "not a date");
+	/* 3 is the last one of either: CK_CERTIFICATE_CATEGORY_OTHER_ENTITY, CK_SECURITY_DOMAIN_THIRD_PARTY */
+	if ((a->type == CKA_CERTIFICATE_CATEGORY || a->type == CKA_JAVA_MIDP_SECURITY_DOMAIN) && a->value != NULL) {
+		CK_ULONG v;
+
+		memcpy(&v, a->value, sizeof(v));
+		if (v > 3)
+			return refuse(CKR_ATTRIBUTE_VALUE_INVALID, a->type, "not one of its values");
+	}
+	return CKR_OK;
+}
+
+static bool
+has_text(const struct attrs *a, CK_ATTRIBUTE_TYPE type)
+{
+	const struct attr *v = attrs_get(a, type);
+
+	return v != NULL && v->len > 0;
+}
+
+/* PKCS#11 3.1 4.6.3, notes 3 and 4 of the table: a certificate that lies elsewhere is known by its hashes. */
+static CK_RV
+check_url(const struct attrs *a)
+{
+	static const CK_ATTRIBUTE_TYPE hashes[] = {
+		CKA_HASH_OF_SUBJECT_PUBLIC_KEY, CKA_HASH_OF_ISSUER_PUBLIC_KEY};
+	size_t i;
+
+	for (i = 0; has_text(a, CKA_URL) && i < sizeof(hashes) / sizeof(hashes[0]); i++)
+		if (!has_text(a, hashes[i]))
+			return refuse(CKR_TEMPLATE_INCOMPLETE, hashes[i], "is needed with CKA_URL");
+	return CKR_OK;
+}
+
+/* PKCS#11 3.2, trust objects, note 2: what gives trust must say whom it is given to. */
+static CK_RV
+check_trust(const struct attrs *a)
+{
+	static const CK_ATTRIBUTE_TYPE uses[] = {CKA_TRUST_SERVER_AUTH, CKA_TRUST_CLIENT_AUTH,
+		CKA_TRUST_CODE_SIGNING, CKA_TRUST_EMAIL_PROTECTION, CKA_TRUST_IPSEC_IKE, CKA_TRUST_TIME_STAMPING,
+		CKA_TRUST_OCSP_SIGNING};
+	CK_ULONG trust;
+	size_t i;
+
+	for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		trust = attrs_ulong(a, uses[i], CKT_TRUST_UNKNOWN);
+		if (trust > CKT_TRUST_MUST_VERIFY_TRUST)
+			return refuse(CKR_ATTRIBUTE_VALUE_INVALID, uses[i], "not a CKT_ value");
+		if (trust != CKT_TRUST_UNKNOWN && trust != CKT_NOT_TRUSTED && !has_text(a, CKA_HASH_OF_CERTIFICATE))
+			return refuse(CKR_TEMPLATE_INCOMPLETE, CKA_HASH_OF_CERTIFICATE,
+				"is needed where trust is given");
+	}
 	return CKR_OK;
 }
 
@@ -88,6 +139,7 @@ check_value(const struct attr *a)
 static CK_RV
 check_together(const struct attrs *a)
 {
+	CK_OBJECT_CLASS class = attrs_ulong(a, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
 	const struct attr *start = attrs_get(a, CKA_START_DATE);
 	const struct attr *end = attrs_get(a, CKA_END_DATE);
 
@@ -98,6 +150,10 @@ check_together(const struct attrs *a)
 	if (attrs_bool(a, CKA_ALWAYS_AUTHENTICATE, false) && !attrs_bool(a, CKA_PRIVATE, false))
 		return refuse(CKR_TEMPLATE_INCONSISTENT, CKA_ALWAYS_AUTHENTICATE,
 			"needs CKA_PRIVATE");
+	if (class == CKO_CERTIFICATE)
+		return check_url(a);
+	if (class == CKO_TRUST)
+		return check_trust(a);
 	return CKR_OK;
 }
 
@@ -192,6 +248,12 @@ set_default(struct attrs *a, const struct rule *row, bool named_usage)
 		return attrs_set(a, row->type, NULL, 0);
 	case IS_ZERO:
 		return attrs_set_ulong(a, row->type, 0);
+	case IS_SIX:
+		return attrs_set_ulong(a, row->type, 6);
+	case IS_SIXTY:
+		return attrs_set_ulong(a, row->type, 60);
+	case IS_SHA_1:
+		return attrs_set_ulong(a, row->type, CKM_SHA_1);
 	case IS_HIDDEN_UNLESS:
 		/* A client that asks for an extractable key and says no more (SunPKCS11 for its
 		 * secret keys) wants to read it. */
@@ -272,7 +334,7 @@ rules_pair(struct attrs *pub, struct attrs *priv)
 /* One-way attributes. Usage only falls under the strict policy: a key that encrypts today must not
  * unwrap tomorrow what it can decrypt. */
 static CK_RV
-check_direction(const struct rule *row, bool before, bool after, const struct actor *who)
+check_direction(const struct attrs *a, const struct rule *row, bool before, bool after, const struct actor *who)
 {
 	if (before == after)
 		return CKR_OK;
@@ -283,6 +345,10 @@ check_direction(const struct rule *row, bool before, bool after, const struct ac
 	if ((row->flags & RULE_USAGE) && !before && !who->compat)
 		return refuse(CKR_ATTRIBUTE_READ_ONLY, row->type,
 			"a usage is only taken away under the strict policy");
+	if ((row->flags & RULE_USAGE) && !before && rules_only_wraps(a) && row->type != CKA_WRAP &&
+		row->type != CKA_UNWRAP)
+		return refuse(CKR_ATTRIBUTE_READ_ONLY, row->type,
+			"a key that only wraps stays so: what it wrapped would be open");
 	/* PKCS#11 3.1 5.7.2 */
 	if (row->type == CKA_PRIVATE && before)
 		return refuse(CKR_TEMPLATE_INCONSISTENT, row->type,
@@ -311,10 +377,24 @@ change_one(struct attrs *a, const struct rule_kind *k, const struct attr *new, u
 		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, new->type, "does not belong to this key");
 	rv = may_trust(row, new, who);
 	if (rv == CKR_OK && old != NULL && old->len == 1 && new->len == 1)
-		rv = check_direction(row, old->value[0], new->value[0], who);
+		rv = check_direction(a, row, old->value[0], new->value[0], who);
 	if (rv == CKR_OK)
 		rv = attrs_set_attr(a, new);
 	return rv;
+}
+
+/* What the key now allows is added to what it ever did. */
+static CK_RV
+note_roles(struct attrs *a)
+{
+	CK_ULONG had = attrs_ulong(a, TKA_ROLES, 0), roles = had | rule_roles(a);
+
+	/* Its copies do not know of a usage that it gets later; so it is marked, unless it only wraps, like them. */
+	if ((roles & ~had) != 0 && !rules_only_wraps(a))
+		roles |= ROLE_WIDENED;
+	if (attrs_bool(a, CKA_TRUSTED, false))
+		roles |= ROLE_TRUSTED;
+	return attrs_set_ulong(a, TKA_ROLES, roles);
 }
 
 /* The common part: *a is the object's attributes, already copied. */
@@ -331,7 +411,7 @@ change_all(struct attrs *a, const struct attrs *changes, unsigned allowed, const
 	if (rv == CKR_OK)
 		rv = check_together(a);
 	if (rv == CKR_OK && rule_class_is_key(k.class))
-		rv = attrs_set_ulong(a, TKA_ROLES, attrs_ulong(a, TKA_ROLES, 0) | rule_roles(a));
+		rv = note_roles(a);
 	return rv;
 }
 

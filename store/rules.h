@@ -30,7 +30,7 @@ struct actor {
 };
 
 /* How the object comes into being. */
-enum rules_how { HOW_CREATE, HOW_GENERATE, HOW_UNWRAP, HOW_DERIVE };
+enum rules_how { HOW_CREATE, HOW_GENERATE, HOW_UNWRAP, HOW_DERIVE, HOW_ENCAPSULATE, HOW_DECAPSULATE };
 
 /* templ: what the application gave. implied: what the call implies (class and key type of a
  * generation), or NULL; a template that says otherwise is CKR_TEMPLATE_INCONSISTENT. *out must be
@@ -66,8 +66,20 @@ CK_RV rules_use(const struct object *key, CK_MECHANISM_TYPE mech, CK_FLAGS flag)
  * CKR_KEY_HANDLE_INVALID where CKA_WRAP_TEMPLATE does not match (PKCS#11 3.1 5.18.3). */
 CK_RV rules_wrap(const struct object *wrapping, const struct object *target, CK_MECHANISM_TYPE mech,
 	bool compat);
-/* What a key unwrapped by or derived from `parent` must be: UNWRAP_TEMPLATE or DERIVE_TEMPLATE, and what
- * the policy adds. how: HOW_UNWRAP or HOW_DERIVE. *forced must be empty and stays so on failure. */
+/* The same for authenticated ciphers with a nonce. fresh: the token makes it, of 96 random bits at least, and the tag has
+ * as many; only so may a sensitive key leave, under a key that rules_seals. */
+CK_RV rules_wrap_sealed(const struct object *wrapping, const struct object *target, bool fresh, bool compat);
+/* Is this a key that sensitive ones may be wrapped under by AES-GCM or AES-CCM: fit to wrap them, with
+ * CKA_ALLOWED_MECHANISMS naming these two at most? */
+bool rules_seals(const struct object *key);
+/* What a key made with `parent` must be: its UNWRAP_, DERIVE_, ENCAPSULATE_ or DECAPSULATE_TEMPLATE, and what the policy
+ * adds. how: any but HOW_CREATE and HOW_GENERATE. *forced must be empty and stays so on failure. */
 CK_RV rules_heritage(struct attrs *forced, const struct object *parent, enum rules_how how, bool compat);
+/* Does this set's history say that it wraps or unwraps and that no other call ever opened what it wrapped? Such
+ * a key gets no other usage, whatever the policy: it, or a copy of it, could open what it wrapped before. */
+bool rules_only_wraps(const struct attrs *a);
+/* May a token with this policy use the mechanism at all (CKR_MECHANISM_INVALID), with this key (NULL: none yet;
+ * CKR_KEY_FUNCTION_NOT_PERMITTED)? Asked besides rules_use, which knows no policy. */
+CK_RV rules_mechanism(CK_MECHANISM_TYPE mech, const struct object *key, bool compat);
 
 #endif

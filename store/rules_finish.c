@@ -49,13 +49,21 @@ find_key_gen_mechanism(struct finish *f, CK_ATTRIBUTE_TYPE type)
 	return attrs_set_ulong(f->a, type, CK_UNAVAILABLE_INFORMATION);
 }
 
+/* Is the key made, by a call that generates, of what the caller holds in his hands: a password? */
+static bool
+known_outside(const struct finish *f)
+{
+	return f->how == HOW_GENERATE && f->mech != NULL &&
+		(f->mech->mechanism == CKM_PKCS5_PBKD2 || f->mech->mechanism == CKM_PBA_SHA1_WITH_SHA1_HMAC);
+}
+
 /* PKCS#11 3.1 5.18.2 to 5.18.5: true from generation on, false once the value was outside; a derived
  * key is at most what its base key is. */
 static bool
 never_left(const struct finish *f, CK_ATTRIBUTE_TYPE type)
 {
 	if (f->how == HOW_GENERATE)
-		return true;
+		return !known_outside(f);
 	return f->how == HOW_DERIVE && f->parent != NULL &&
 		attrs_bool(&f->parent->attrs, type, false);
 }
@@ -103,6 +111,17 @@ find_value_len(struct finish *f, CK_ATTRIBUTE_TYPE type)
 	return settle(f, type, &len, sizeof(len), CKR_TEMPLATE_INCONSISTENT);
 }
 
+/* Three bytes of a hash tell which of a few values it was: none of a secret below the strength of any cipher. The check
+ * values of ciphers are theirs by other standards, and DES alone is as short. */
+static bool
+easy_to_guess(const struct attrs *a)
+{
+	const struct attr *v = attrs_get(a, CKA_VALUE);
+
+	return attrs_ulong(a, CKA_CLASS, CK_UNAVAILABLE_INFORMATION) == CKO_SECRET_KEY &&
+		attrs_ulong(a, CKA_KEY_TYPE, CKK_DES) != CKK_DES && v != NULL && v->len < 14;
+}
+
 /* PKCS#11 3.1 4.6.3, 4.10.2: an empty value in the template asks for none. A certificate that is only
  * a URL has none. */
 static CK_RV
@@ -113,6 +132,8 @@ find_check_value(struct finish *f, CK_ATTRIBUTE_TYPE type)
 	CK_RV rv;
 
 	if (given != NULL && given->len == 0)
+		return CKR_OK;
+	if (given == NULL && easy_to_guess(f->a))
 		return CKR_OK;
 	rv = key_check_value(f->a, kcv);
 	if (rv == CKR_ATTRIBUTE_TYPE_INVALID)
@@ -248,7 +269,21 @@ static const enum object_origin origins[] = {
 	[HOW_GENERATE] = ORIGIN_GENERATED,
 	[HOW_UNWRAP] = ORIGIN_UNWRAPPED,
 	[HOW_DERIVE] = ORIGIN_DERIVED,
+	[HOW_ENCAPSULATE] = ORIGIN_DERIVED,
+	[HOW_DECAPSULATE] = ORIGIN_DERIVED,
 };
+
+static CK_ULONG
+first_roles(const struct attrs *a)
+{
+	CK_ULONG roles = rule_roles(a);
+
+	if (attrs_bool(a, CKA_EXTRACTABLE, false))
+		roles |= ROLE_LEAVES;
+	if (attrs_bool(a, CKA_TRUSTED, false))
+		roles |= ROLE_TRUSTED;
+	return roles;
+}
 
 /* The attributes of our own. */
 static CK_RV
@@ -256,11 +291,11 @@ set_history(struct finish *f, const struct rule_kind *k)
 {
 	CK_RV rv;
 
-	rv = attrs_set_ulong(f->a, TKA_ORIGIN, origins[f->how]);
+	rv = attrs_set_ulong(f->a, TKA_ORIGIN, known_outside(f) ? ORIGIN_CREATED : origins[f->how]);
 	if (rv == CKR_OK)
 		rv = attrs_set_ulong(f->a, TKA_CREATED, (CK_ULONG)time(NULL));
 	if (rv == CKR_OK && rule_class_is_key(k->class))
-		rv = attrs_set_ulong(f->a, TKA_ROLES, rule_roles(f->a));
+		rv = attrs_set_ulong(f->a, TKA_ROLES, first_roles(f->a));
 	return rv;
 }
 
@@ -275,7 +310,7 @@ rules_finish(struct attrs *out, enum rules_how how, const CK_MECHANISM *mech,
 	CK_RV rv;
 
 	rv = rule_kind(out, &k);
-	if (rv == CKR_OK && rule_class_is_key(k.class))
+	if (rv == CKR_OK && (rule_class_is_key(k.class) || k.class == CKO_DOMAIN_PARAMETERS))
 		rv = how == HOW_GENERATE ? key_normalise(out) : key_check(out);
 	if (rv == CKR_OK && k.class == CKO_CERTIFICATE && k.subtype == CKC_X_509)
 		rv = open_cert(&f);

@@ -4,7 +4,7 @@
 #define C RULE_HOW(HOW_CREATE)
 #define G RULE_HOW(HOW_GENERATE)
 #define U RULE_HOW(HOW_UNWRAP)
-#define D RULE_HOW(HOW_DERIVE)
+#define D (RULE_HOW(HOW_DERIVE) | RULE_HOW(HOW_ENCAPSULATE) | RULE_HOW(HOW_DECAPSULATE))
 #define ALL (C | G | U | D)
 #define ANY CK_UNAVAILABLE_INFORMATION
 
@@ -31,11 +31,13 @@ static const struct rule storage[] = {
 	{CKA_DESTROYABLE,    0,     0,     COPY,     IS_TRUE},
 };
 
-/* ---- data: 4.5 ---- */
+/* ---- data: 4.5. The standard gives these no note 8, but a data object is nothing else than them: applications
+ * that keep records in one (and editors on the tree) replace the value, and to destroy and create anew instead
+ * would not be one step. CKA_MODIFIABLE = false is there for who wants it otherwise. ---- */
 static const struct rule data[] = {
-	{CKA_APPLICATION,    0,     0,     0,        IS_EMPTY},
-	{CKA_OBJECT_ID,      0,     0,     0,        IS_EMPTY},
-	{CKA_VALUE,          0,     0,     0,        IS_EMPTY},
+	{CKA_APPLICATION,    0,     0,     CHANGE,   IS_EMPTY},
+	{CKA_OBJECT_ID,      0,     0,     CHANGE,   IS_EMPTY},
+	{CKA_VALUE,          0,     0,     CHANGE,   IS_EMPTY},
 };
 
 /* ---- certificates: 4.6 ---- */
@@ -60,7 +62,7 @@ static const struct rule x509[] = {
 	{CKA_HASH_OF_SUBJECT_PUBLIC_KEY, 0, 0, 0,    IS_EMPTY},
 	{CKA_HASH_OF_ISSUER_PUBLIC_KEY, 0, 0, 0,     IS_EMPTY},
 	{CKA_JAVA_MIDP_SECURITY_DOMAIN, 0, 0, 0,     IS_ZERO},
-	{CKA_NAME_HASH_ALGORITHM, 0, 0,    0,        NO_DEFAULT},
+	{CKA_NAME_HASH_ALGORITHM, 0, 0,    0,        IS_SHA_1},
 };
 
 static const struct rule attribute_certificate[] = {
@@ -93,6 +95,8 @@ static const struct rule public_key[] = {
 	{CKA_WRAP,           0,     0,     USAGE,    IS_FALSE},
 	{CKA_TRUSTED,        0,     0,     BY_SO,    IS_FALSE},
 	{CKA_WRAP_TEMPLATE,  0,     0,     0,        NO_DEFAULT},
+	{CKA_ENCAPSULATE,    0,     0,     USAGE,    IS_FALSE},
+	{CKA_ENCAPSULATE_TEMPLATE, 0, 0,   0,        NO_DEFAULT},
 	{CKA_PUBLIC_KEY_INFO, 0,    G,     0,        NO_DEFAULT, FIND_PUBLIC_KEY_INFO},
 };
 
@@ -108,6 +112,25 @@ static const struct rule rsa_public[] = {
 static const struct rule ec_public[] = {
 	{CKA_EC_PARAMS,      C | G, 0,     0,        NO_DEFAULT},
 	{CKA_EC_POINT,       C,     G,     0,        NO_DEFAULT},
+};
+/* ML-KEM, ML-DSA, SLH-DSA: PKCS#11 3.2 */
+static const struct rule pq_public[] = {
+	{CKA_PARAMETER_SET,  C | G, 0,     0,        NO_DEFAULT},
+	{CKA_VALUE,          C,     G,     0,        NO_DEFAULT},
+};
+static const struct rule encapsulates[] = {
+	{CKA_ENCAPSULATE,    0,     0,     USAGE,    IS_TRUE},
+};
+static const struct rule dh_public[] = {
+	{CKA_PRIME,          C | G, 0,     0,        NO_DEFAULT},
+	{CKA_BASE,           C | G, 0,     0,        NO_DEFAULT},
+	{CKA_VALUE,          C,     G,     0,        NO_DEFAULT},
+};
+static const struct rule dsa_public[] = {
+	{CKA_PRIME,          C | G, 0,     0,        NO_DEFAULT},
+	{CKA_SUBPRIME,       C | G, 0,     0,        NO_DEFAULT},
+	{CKA_BASE,           C | G, 0,     0,        NO_DEFAULT},
+	{CKA_VALUE,          C,     G,     0,        NO_DEFAULT},
 };
 static const struct rule verifies[] = {
 	{CKA_VERIFY,         0,     0,     USAGE,    IS_TRUE},
@@ -128,6 +151,8 @@ static const struct rule private_key[] = {
 	{CKA_WRAP_WITH_TRUSTED, 0,  0,     TO_TRUE,  IS_FALSE},
 	{CKA_UNWRAP_TEMPLATE, 0,    0,     0,        NO_DEFAULT},
 	{CKA_DERIVE_TEMPLATE, 0,    0,     0,        NO_DEFAULT},
+	{CKA_DECAPSULATE,    0,     0,     USAGE,    IS_FALSE},
+	{CKA_DECAPSULATE_TEMPLATE, 0, 0,   0,        NO_DEFAULT},
 	{CKA_ALWAYS_AUTHENTICATE, 0, 0,    0,        IS_FALSE},
 	{CKA_PUBLIC_KEY_INFO, 0,    G,     CHANGE | RULE_FIXED, NO_DEFAULT, FIND_PUBLIC_KEY_INFO},
 };
@@ -147,6 +172,27 @@ static const struct rule rsa_private[] = {
 
 static const struct rule ec_private[] = {
 	{CKA_EC_PARAMS,      C,     G | U, 0,        NO_DEFAULT},
+	{CKA_VALUE,          C,     G | U, HIDDEN,   NO_DEFAULT},
+};
+/* At least one of value and seed is given on creation: key_pq.c. */
+static const struct rule pq_private[] = {
+	{CKA_PARAMETER_SET,  C,     G | U, 0,        NO_DEFAULT},
+	{CKA_SEED,           0,     G | U, HIDDEN,   NO_DEFAULT},
+	{CKA_VALUE,          0,     G | U, HIDDEN,   NO_DEFAULT},
+};
+static const struct rule decapsulates[] = {
+	{CKA_DECAPSULATE,    0,     0,     USAGE,    IS_TRUE},
+};
+static const struct rule dh_private[] = {
+	{CKA_PRIME,          C,     G | U, 0,        NO_DEFAULT},
+	{CKA_BASE,           C,     G | U, 0,        NO_DEFAULT},
+	{CKA_VALUE,          C,     G | U, HIDDEN,   NO_DEFAULT},
+	{CKA_VALUE_BITS,     0,     C | U, 0,        NO_DEFAULT},
+};
+static const struct rule dsa_private[] = {
+	{CKA_PRIME,          C,     G | U, 0,        NO_DEFAULT},
+	{CKA_SUBPRIME,       C,     G | U, 0,        NO_DEFAULT},
+	{CKA_BASE,           C,     G | U, 0,        NO_DEFAULT},
 	{CKA_VALUE,          C,     G | U, HIDDEN,   NO_DEFAULT},
 };
 static const struct rule signs_derives[] = {
@@ -199,6 +245,27 @@ static const struct rule generic_secret[] = {
 	{CKA_VERIFY,         0,     0,     USAGE,    IS_TRUE},
 	{CKA_DERIVE,         0,     0,     USAGE,    IS_TRUE},
 };
+static const struct rule hkdf[] = {
+	{CKA_VALUE_LEN,      G,     C,     0,        NO_DEFAULT, FIND_VALUE_LEN},
+	{CKA_DERIVE,         0,     0,     USAGE,    IS_TRUE},
+};
+/* XTS and ChaCha20 encrypt and nothing else; CKA_VALUE_LEN of ChaCha20 may be left out, there is but one. */
+static const struct rule aes_xts[] = {
+	{CKA_VALUE_LEN,      G,     C,     0,        NO_DEFAULT, FIND_VALUE_LEN},
+	{CKA_ENCRYPT,        0,     0,     USAGE,    IS_TRUE},
+	{CKA_DECRYPT,        0,     0,     USAGE,    IS_TRUE},
+};
+static const struct rule chacha20[] = {
+	{CKA_ENCRYPT,        0,     0,     USAGE,    IS_TRUE},
+	{CKA_DECRYPT,        0,     0,     USAGE,    IS_TRUE},
+};
+static const struct rule des[] = {
+	{CKA_ENCRYPT,        0,     0,     USAGE,    IS_TRUE},
+	{CKA_DECRYPT,        0,     0,     USAGE,    IS_TRUE},
+	{CKA_SIGN,           0,     0,     USAGE,    IS_TRUE},
+	{CKA_VERIFY,         0,     0,     USAGE,    IS_TRUE},
+};
+/* HMAC keys, and Poly1305's */
 static const struct rule hmac[] = {
 	{CKA_SIGN,           0,     0,     USAGE,    IS_TRUE},
 	{CKA_VERIFY,         0,     0,     USAGE,    IS_TRUE},
@@ -214,11 +281,65 @@ static const struct rule dsa_domain[] = {
 	{CKA_SUBPRIME,       C,     G,     0,        NO_DEFAULT},
 	{CKA_BASE,           C,     G,     0,        NO_DEFAULT},
 	{CKA_PRIME_BITS,     G,     C,     0,        NO_DEFAULT},
+	{CKA_SUBPRIME_BITS,  0,     C,     0,        NO_DEFAULT},
 };
 static const struct rule dh_domain[] = {
 	{CKA_PRIME,          C,     G,     0,        NO_DEFAULT},
 	{CKA_BASE,           C,     G,     0,        NO_DEFAULT},
 	{CKA_PRIME_BITS,     G,     C,     0,        NO_DEFAULT},
+};
+
+/* ---- one-time password keys: 6.62 (OTP). Kept, not used: no mechanism computes with them. ---- */
+static const struct rule otp_key[] = {
+	{CKA_PRIVATE,        0,     0,     COPY,     IS_TRUE},
+	{CKA_SENSITIVE,      0,     0,     TO_TRUE,  IS_HIDDEN_UNLESS},
+	{CKA_EXTRACTABLE,    0,     0,     TO_FALSE, IS_FALSE},
+	{CKA_ALWAYS_SENSITIVE, 0,   ALL,   0,        NO_DEFAULT, FIND_ALWAYS_SENSITIVE},
+	{CKA_NEVER_EXTRACTABLE, 0,  ALL,   0,        NO_DEFAULT, FIND_NEVER_EXTRACTABLE},
+	{CKA_SIGN,           0,     0,     USAGE,    IS_TRUE},
+	{CKA_VERIFY,         0,     0,     USAGE,    IS_TRUE},
+	{CKA_OTP_FORMAT,     0,     0,     0,        IS_ZERO}, /* decimal */
+	{CKA_OTP_LENGTH,     0,     0,     0,        IS_SIX},
+	{CKA_OTP_USER_FRIENDLY_MODE, 0, 0, 0,        IS_FALSE},
+	{CKA_OTP_CHALLENGE_REQUIREMENT, 0, 0, 0,     IS_ZERO}, /* ignored */
+	{CKA_OTP_TIME_REQUIREMENT, 0, 0,   0,        IS_ZERO},
+	{CKA_OTP_COUNTER_REQUIREMENT, 0, 0, 0,       IS_ZERO},
+	{CKA_OTP_PIN_REQUIREMENT, 0, 0,    0,        IS_ZERO},
+	{CKA_OTP_COUNTER,    0,     0,     CHANGE,   IS_EMPTY},
+	{CKA_OTP_TIME,       0,     0,     CHANGE,   IS_EMPTY},
+	{CKA_OTP_USER_IDENTIFIER, 0, 0,    CHANGE,   IS_EMPTY},
+	{CKA_OTP_SERVICE_IDENTIFIER, 0, 0, CHANGE,   IS_EMPTY},
+	{CKA_OTP_SERVICE_LOGO, 0,   0,     CHANGE,   IS_EMPTY},
+	{CKA_OTP_SERVICE_LOGO_TYPE, 0, 0,  CHANGE,   IS_EMPTY},
+	{CKA_VALUE,          C,     G | U | D, HIDDEN, NO_DEFAULT},
+	{CKA_VALUE_LEN,      0,     C,     0,        NO_DEFAULT, FIND_VALUE_LEN},
+};
+static const struct rule securid[] = {
+	{CKA_OTP_TIME_INTERVAL, 0,  0,     0,        IS_SIXTY},
+};
+/* HOTP has no attributes but those of all; the sheet says that the type is known. */
+static const struct rule hotp[] = {
+	{CKA_OTP_COUNTER_REQUIREMENT, 0, 0, 0,       IS_ZERO},
+};
+
+/* ---- trust: 3.2 4.16. What is not given counts as unknown; check_trust asks for the hash. ---- */
+static const struct rule trust[] = {
+	{CKA_ISSUER,         C,     0,     0,        NO_DEFAULT},
+	{CKA_SERIAL_NUMBER,  C,     0,     0,        NO_DEFAULT},
+	{CKA_HASH_OF_CERTIFICATE, 0, 0,    0,        IS_EMPTY},
+	{CKA_NAME_HASH_ALGORITHM, 0, 0,    0,        IS_SHA_1},
+	{CKA_TRUST_SERVER_AUTH, 0,  0,     CHANGE,   NO_DEFAULT},
+	{CKA_TRUST_CLIENT_AUTH, 0,  0,     CHANGE,   NO_DEFAULT},
+	{CKA_TRUST_CODE_SIGNING, 0, 0,     CHANGE,   NO_DEFAULT},
+	{CKA_TRUST_EMAIL_PROTECTION, 0, 0, CHANGE,   NO_DEFAULT},
+	{CKA_TRUST_IPSEC_IKE, 0,    0,     CHANGE,   NO_DEFAULT},
+	{CKA_TRUST_TIME_STAMPING, 0, 0,    CHANGE,   NO_DEFAULT},
+	{CKA_TRUST_OCSP_SIGNING, 0, 0,     CHANGE,   NO_DEFAULT},
+};
+
+/* ---- profiles: 4.13. The token's own (builtin.c): the row forbids what it demands. ---- */
+static const struct rule profile[] = {
+	{CKA_PROFILE_ID,     ALL,   ALL,   0,        NO_DEFAULT},
 };
 
 /* clang-format on */
@@ -242,6 +363,15 @@ static const struct sheet sheets[] = {
 	{CKO_PUBLIC_KEY, CKK_EC_EDWARDS, ROWS(ec_public)},
 	{CKO_PUBLIC_KEY, CKK_EC_EDWARDS, ROWS(verifies)},
 	{CKO_PUBLIC_KEY, CKK_EC_MONTGOMERY, ROWS(ec_public)},
+	{CKO_PUBLIC_KEY, CKK_DH, ROWS(dh_public)},
+	{CKO_PUBLIC_KEY, CKK_DSA, ROWS(dsa_public)},
+	{CKO_PUBLIC_KEY, CKK_DSA, ROWS(verifies)},
+	{CKO_PUBLIC_KEY, CKK_ML_KEM, ROWS(pq_public)},
+	{CKO_PUBLIC_KEY, CKK_ML_KEM, ROWS(encapsulates)},
+	{CKO_PUBLIC_KEY, CKK_ML_DSA, ROWS(pq_public)},
+	{CKO_PUBLIC_KEY, CKK_ML_DSA, ROWS(verifies)},
+	{CKO_PUBLIC_KEY, CKK_SLH_DSA, ROWS(pq_public)},
+	{CKO_PUBLIC_KEY, CKK_SLH_DSA, ROWS(verifies)},
 	{CKO_PRIVATE_KEY, CKK_RSA, ROWS(rsa_private)},
 	{CKO_PRIVATE_KEY, CKK_EC, ROWS(ec_private)},
 	{CKO_PRIVATE_KEY, CKK_EC, ROWS(signs_derives)},
@@ -249,15 +379,45 @@ static const struct sheet sheets[] = {
 	{CKO_PRIVATE_KEY, CKK_EC_EDWARDS, ROWS(signs)},
 	{CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY, ROWS(ec_private)},
 	{CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY, ROWS(derives)},
+	{CKO_PRIVATE_KEY, CKK_DH, ROWS(dh_private)},
+	{CKO_PRIVATE_KEY, CKK_DH, ROWS(derives)},
+	{CKO_PRIVATE_KEY, CKK_DSA, ROWS(dsa_private)},
+	{CKO_PRIVATE_KEY, CKK_DSA, ROWS(signs)},
+	{CKO_PRIVATE_KEY, CKK_ML_KEM, ROWS(pq_private)},
+	{CKO_PRIVATE_KEY, CKK_ML_KEM, ROWS(decapsulates)},
+	{CKO_PRIVATE_KEY, CKK_ML_DSA, ROWS(pq_private)},
+	{CKO_PRIVATE_KEY, CKK_ML_DSA, ROWS(signs)},
+	{CKO_PRIVATE_KEY, CKK_SLH_DSA, ROWS(pq_private)},
+	{CKO_PRIVATE_KEY, CKK_SLH_DSA, ROWS(signs)},
 	{CKO_SECRET_KEY, CKK_AES, ROWS(aes)},
 	{CKO_SECRET_KEY, CKK_GENERIC_SECRET, ROWS(generic_secret)},
+	{CKO_SECRET_KEY, CKK_HKDF, ROWS(hkdf)},
 	{CKO_SECRET_KEY, CKK_SHA_1_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA224_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA256_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA384_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA512_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_SHA512_224_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_SHA512_256_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_SHA3_224_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_SHA3_256_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_SHA3_384_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_SHA3_512_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_BLAKE2B_160_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_BLAKE2B_256_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_BLAKE2B_384_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_BLAKE2B_512_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_MD5_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_POLY1305, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_AES_XTS, ROWS(aes_xts)},
+	{CKO_SECRET_KEY, CKK_CHACHA20, ROWS(chacha20)},
+	{CKO_SECRET_KEY, CKK_DES, ROWS(des)},
+	{CKO_SECRET_KEY, CKK_DES2, ROWS(des)},
+	{CKO_SECRET_KEY, CKK_DES3, ROWS(des)},
 	{CKO_DOMAIN_PARAMETERS, CKK_DSA, ROWS(dsa_domain)},
 	{CKO_DOMAIN_PARAMETERS, CKK_DH, ROWS(dh_domain)},
+	{CKO_OTP_KEY, CKK_SECURID, ROWS(securid)},
+	{CKO_OTP_KEY, CKK_HOTP, ROWS(hotp)},
 	/* per class */
 	{CKO_DATA, ANY, ROWS(data)},
 	{CKO_CERTIFICATE, ANY, ROWS(certificate)},
@@ -268,6 +428,10 @@ static const struct sheet sheets[] = {
 	{CKO_SECRET_KEY, ANY, ROWS(secret_key)},
 	{CKO_SECRET_KEY, ANY, ROWS(key)},
 	{CKO_DOMAIN_PARAMETERS, ANY, ROWS(domain)},
+	{CKO_OTP_KEY, ANY, ROWS(otp_key)},
+	{CKO_OTP_KEY, ANY, ROWS(key)},
+	{CKO_TRUST, ANY, ROWS(trust)},
+	{CKO_PROFILE, ANY, ROWS(profile)},
 	/* of all */
 	{ANY, ANY, ROWS(storage)},
 };
@@ -285,6 +449,9 @@ static const struct {
 	{CKO_PRIVATE_KEY, CKA_KEY_TYPE, true},
 	{CKO_SECRET_KEY, CKA_KEY_TYPE, true},
 	{CKO_DOMAIN_PARAMETERS, CKA_KEY_TYPE, false},
+	{CKO_OTP_KEY, CKA_KEY_TYPE, false},
+	{CKO_TRUST, ANY, false},
+	{CKO_PROFILE, ANY, false},
 };
 #define N_CLASSES (sizeof(classes) / sizeof(classes[0]))
 
@@ -301,6 +468,8 @@ static const struct {
 	{CKA_WRAP, CKF_WRAP},
 	{CKA_UNWRAP, CKF_UNWRAP},
 	{CKA_DERIVE, CKF_DERIVE},
+	{CKA_ENCAPSULATE, CKF_ENCAPSULATE},
+	{CKA_DECAPSULATE, CKF_DECAPSULATE},
 };
 #define N_USAGES (sizeof(usages) / sizeof(usages[0]))
 

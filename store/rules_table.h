@@ -33,7 +33,10 @@ enum rule_default {
 	IS_FALSE,
 	IS_TRUE,
 	IS_EMPTY,        /* present, length 0 */
-	IS_ZERO,         /* CK_ULONG 0 */
+	IS_ZERO,         /* CK_ULONG 0, and so on */
+	IS_SIX,
+	IS_SIXTY,
+	IS_SHA_1,        /* CKM_SHA_1 */
 	IS_HIDDEN_UNLESS /* CKA_SENSITIVE: true unless CKA_EXTRACTABLE is given as true */
 };
 

@@ -68,7 +68,7 @@ static const char *const statements[N_STATEMENTS] = {
 
 const struct db_layout state_index_layout = {
 	.name = "index.db",
-	.version = 1,
+	.version = 2, /* 1 had no terms for the values of keys */
 	.schema = "CREATE TABLE token (id INTEGER PRIMARY KEY, serial BLOB UNIQUE NOT NULL, "
 		  "epoch INTEGER NOT NULL, mac BLOB NOT NULL);"
 		  "CREATE TABLE object (handle INTEGER PRIMARY KEY AUTOINCREMENT, "

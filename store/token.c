@@ -201,24 +201,26 @@ compare_seen(struct token *t, const struct journal_replay *r)
 	rv = state_epoch_get(t->vault->state, row, &head);
 	if (rv != CKR_OK)
 		return rv;
-	if (r->seen.epoch > t->log.at.epoch)
+	if (r->seen.epoch > t->log.at.epoch) {
+		t->state = TOKEN_ROLLED_BACK;
 		snprintf(t->reason, sizeof(t->reason),
 			"its log ends at epoch %llu, this machine has seen %llu: an old copy was put in its place; "
 			"accept it with: tokenfs restore-accept",
 			(unsigned long long)t->log.at.epoch, (unsigned long long)r->seen.epoch);
-	else if (r->seen.epoch != 0 && !r->seen_found && !r->seen_older)
+	} else if (r->seen.epoch != 0 && !r->seen_found && !r->seen_older) {
+		t->state = TOKEN_ROLLED_BACK;
 		snprintf(t->reason, sizeof(t->reason),
 			"its log differs from what this machine has seen at epoch %llu: another copy was put in its "
 			"place; accept it with: tokenfs restore-accept", (unsigned long long)r->seen.epoch);
-	if (t->reason[0] != '\0') {
-		t->state = TOKEN_ROLLED_BACK;
-		return CKR_OK;
 	}
+	if (t->state == TOKEN_ROLLED_BACK)
+		return CKR_OK;
 	if (r->seen.epoch != 0 && r->seen_older && !r->seen_found)
 		why_log(WHY_NOTICE, "token %s: its log was compacted past what this machine has seen (epoch %llu); that it "
 			"continues it cannot be proved", t->serial, (unsigned long long)r->seen.epoch);
 	return compare_header(t, &head);
 }
+
 /* The header's place among the epochs that state.h keeps: the serial in capitals. */
 void
 header_row(const struct token *t, char row[SERIAL_LEN + 1])

@@ -121,15 +121,30 @@ CK_RV token_init_pin(struct token *t, const uint8_t *pin, size_t len);
 CK_RV token_set_pin(struct token *t, CK_USER_TYPE user, const uint8_t *old, size_t old_len, const uint8_t *pin,
 	size_t len);
 CK_RV token_restore_accept(struct token *t, CK_USER_TYPE user, const uint8_t *pin, size_t len);
+/* The policy: strict or compat. Cheap; asked at every call, so that a change counts at once. */
+bool token_compat(struct token *t);
+/* The SO, by his PIN, sets it. What is there already needs no header written. */
+CK_RV token_set_policy(struct token *t, const uint8_t *so_pin, size_t len, bool compat);
 
 /* ---- objects ---- */
 /* with_private: the actor may see private objects. Private objects also need the key in memory. */
 CK_RV token_object(struct token *t, CK_OBJECT_HANDLE h, bool with_private, struct object **o);
 /* Handles of token objects that match, ascending; a snapshot; *handles malloc'd. */
 CK_RV token_find(struct token *t, const struct attrs *templ, bool with_private, CK_OBJECT_HANDLE **handles, size_t *n);
+/* Keys by what is secret of them (object_value_id), for the ledger: handles of those whose index row says that they have
+ * that value; the caller confirms it. *handles malloc'd. */
+CK_RV token_find_value(struct token *t, const uint8_t id[VALUE_ID_LEN], bool with_private, CK_OBJECT_HANDLE **handles,
+	size_t *n);
 /* One commit, durable before it returns: puts (version 1, or replacing the object of the same uuid with
  * version + 1) and deletes. Gives handles to new objects. All or nothing. */
 CK_RV token_commit(struct token *t, struct object **puts, size_t n_puts, struct object **deletes, size_t n_deletes);
+
+/* The objects that every token has of its own, profiles: no application made them, nobody changes them, no count and
+ * no tree shows them. CKR_OBJECT_HANDLE_INVALID. */
+CK_RV builtin_object(CK_OBJECT_HANDLE h, struct object **o);
+/* Appends the handles of those that match. Only templates that ask for a class, a profile or an id find them: programs
+ * that clear a token by destroying all that an empty template finds must not meet what cannot be destroyed. */
+CK_RV builtin_find(const struct attrs *templ, CK_OBJECT_HANDLE **handles, size_t *n);
 
 /* ---- the calls that make objects: rules, mechanism and commit in one ----
  * Objects with CKA_TOKEN are committed; session objects come back without a handle, for the caller to keep.
@@ -138,6 +153,14 @@ struct maker {
 	struct token *token;
 	struct actor who;
 	struct cancel *cancel; /* may be NULL */
+	/* For derivations: a key that the mechanism's parameter names, if the session may see it; else
+	 * CKR_KEY_HANDLE_INVALID. NULL: there are none. */
+	CK_RV (*find)(void *arg, CK_OBJECT_HANDLE h, struct object **o);
+	void *find_arg;
+	/* For the ledger: the session objects of the same value (object_same_value), referenced; *v malloc'd. NULL: there
+	 * are none. */
+	CK_RV (*twins)(void *arg, const struct attrs *a, struct object ***v, size_t *n);
+	void *twins_arg;
 };
 CK_RV make_create(const struct maker *m, const struct attrs *templ, struct object **o);
 CK_RV make_copy(const struct maker *m, struct object *source, const struct attrs *changes, struct object **o);
@@ -146,10 +169,29 @@ CK_RV make_pair(const struct maker *m, const CK_MECHANISM *mech, const struct at
 	const struct attrs *priv_templ, struct object **pub, struct object **priv);
 CK_RV make_unwrap(const struct maker *m, const CK_MECHANISM *mech, struct object *unwrapping, const uint8_t *in,
 	size_t in_len, const struct attrs *templ, struct object **o);
+/* All the keys of a derivation, or none. Some mechanisms write IVs and the like to their parameter. */
+struct derived_key {
+	struct object *object;
+	CK_OBJECT_HANDLE *at; /* where in the parameter its handle belongs; NULL: it is the call's answer */
+};
 CK_RV make_derive(const struct maker *m, const CK_MECHANISM *mech, struct object *base, const struct attrs *templ,
-	struct object **o);
+	struct derived_key keys[DERIVED_MAX], size_t *n);
 CK_RV make_wrap(const struct maker *m, const CK_MECHANISM *mech, struct object *wrapping, struct object *target,
 	uint8_t *out, CK_ULONG *out_len);
+/* PKCS#11 3.2: the parameter is the mechanism's message structure; tag and token-made nonce are written through
+ * its pointers. One code, CKR_WRAPPED_KEY_INVALID, for every blob that is refused. */
+CK_RV make_wrap_authenticated(const struct maker *m, const CK_MECHANISM *mech, struct object *wrapping,
+	struct object *target, const uint8_t *aad, size_t aad_len, uint8_t *out, CK_ULONG *out_len);
+CK_RV make_unwrap_authenticated(const struct maker *m, const CK_MECHANISM *mech, struct object *unwrapping,
+	const uint8_t *aad, size_t aad_len, const uint8_t *in, size_t in_len, const struct attrs *templ,
+	struct object **o);
+/* PKCS#11 3.2. out NULL: *out_len becomes the exact length, and nothing is made; else it has that much room.
+ * CKR_KEY_HANDLE_INVALID, CKR_TEMPLATE_INCONSISTENT: the template contradicts CKA_ENCAPSULATE_TEMPLATE,
+ * CKA_DECAPSULATE_TEMPLATE. A ciphertext that gives no key: CKR_WRAPPED_KEY_INVALID, CKR_WRAPPED_KEY_LEN_RANGE. */
+CK_RV make_encapsulate(const struct maker *m, const CK_MECHANISM *mech, struct object *pub, const struct attrs *templ,
+	uint8_t *out, CK_ULONG *out_len, struct object **o);
+CK_RV make_decapsulate(const struct maker *m, const CK_MECHANISM *mech, struct object *priv, const uint8_t *in,
+	size_t in_len, const struct attrs *templ, struct object **o);
 /* C_SetAttributeValue: a new version; token objects are committed. *o: the new version (same handle). */
 CK_RV make_changed(const struct maker *m, struct object *old, const struct attrs *changes, struct object **o);
 CK_RV make_destroyed(const struct maker *m, struct object *o);

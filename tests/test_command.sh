@@ -128,6 +128,9 @@ test_completion_follows_the_tables()
 {
 	expect 0 complete -- token
 	expect_text "$out" 'change-pin'
+	expect 0 complete -- token policy hydra
+	expect_text "$out" 'strict'
+	expect_text "$out" 'compat'
 	expect 0 complete -- --vault /x unlock
 	expect_text "$out" '--timeout'
 	assertNotContains "$out" '--so-pin'
@@ -328,6 +331,79 @@ test_token_init_list_and_delete_without_a_mount()
 	expect 0 token delete "$serial" --yes --so-pin pass:so-0000
 	expect 0 token list
 	assertNotContains "$out" hydra
+}
+
+test_token_policy_is_shown_and_set()
+{
+	with_token
+	expect 0 token policy hydra
+	assertEquals strict "$out"
+	expect 2 token policy hydra loose --so-pin pass:so-0000
+	expect_text "$err" 'strict or compat'
+	expect 2 token policy hydra --so-pin pass:so-0000
+	expect 4 token policy hydra compat --so-pin pass:so-wrong
+	expect 3 token policy absent compat --so-pin pass:so-0000
+	expect 0 token policy hydra
+	assertEquals 'a wrong PIN changes nothing' strict "$out"
+	expect 0 token policy hydra compat --so-pin pass:so-0000
+	assertEquals '' "$out"
+	expect 0 token policy hydra --json
+	expect_text "$out" '"policy": "compat"'
+	expect 0 token list --json
+	assertContains "$(tr -d ' \n' < "$DIR/out")" '"policy":"compat"'
+	expect 0 token list
+	expect_text "$out" POLICY
+	# the user's PIN has not gone, and a token begun anew keeps the policy
+	expect 0 token change-pin hydra --pin pass:1234 --new-pin pass:5678
+	expect 0 token init --slot 0 --label hydra --yes --so-pin pass:so-0000 --no-pin
+	expect 0 token policy hydra
+	assertEquals compat "$out"
+	expect 0 token policy hydra strict --so-pin pass:so-0000 --json
+	expect_text "$out" '"policy": "strict"'
+	expect 0 audit
+	expect_text "$out" 'policy-compat'
+	expect_text "$out" 'policy-strict'
+	expect 0 check
+}
+
+test_token_policy_is_not_set_on_a_copy_that_is_read_only()
+{
+	with_token
+	"$TOKENFS" mount --read-only || fail mount
+	expect 0 token policy hydra
+	expect 8 token policy hydra compat --so-pin pass:so-0000
+	expect 0 umount
+}
+
+test_legacy_mechanisms_are_off_unless_the_configuration_says_otherwise()
+{
+	with_token
+	"$TOKENFS" mount || fail mount
+	mount=$(sed -n 's/^mount *= *//p' "$TOKENFS_CONF")
+	assertFalse 'MD5 without legacy' "grep -q '^CKM_MD5 ' '$mount/hydra/mechanisms'"
+	expect 0 umount
+	echo 'legacy = yes' >> "$TOKENFS_CONF"
+	"$TOKENFS" mount || fail mount
+	assertTrue 'MD5 with legacy' "grep -q '^CKM_MD5' '$mount/hydra/mechanisms'"
+	expect 0 umount
+}
+
+test_audit_follows_events_as_they_come()
+{
+	with_token
+	expect 3 audit --follow
+	"$TOKENFS" mount || fail mount
+	"$TOKENFS" audit > "$DIR/before" || fail audit
+	last=$(sed -n '$s/ .*//p' "$DIR/before")
+	timeout 20 "$TOKENFS" audit --follow --after "$last" --limit 2 > "$DIR/followed" &
+	follower=$!
+	expect 0 token policy hydra compat --so-pin pass:so-0000
+	expect 0 token policy hydra strict --so-pin pass:so-0000
+	wait $follower
+	assertEquals 'it ends at the limit' 0 $?
+	assertEquals 2 "$(wc -l < "$DIR/followed")"
+	assertContains "$(cat "$DIR/followed")" policy-compat
+	expect 0 umount
 }
 
 test_token_label_of_two_is_ambiguous()

@@ -2,14 +2,26 @@
 # what is missing first; make then starts anew, since pkg-config may not have been there before.
 
 TEST_TOOLS = $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c))
+include tests/cross/cross.mk
+include tests/model/model.mk
+include tests/valgrind/valgrind.mk
 
 .PHONY: test-tools
 test-tools: $(TEST_TOOLS)
 
-# Clients load the module as any application does; tamper alone looks at the vault from inside.
+# Clients load the module as any application does; tamper and tables alone look inside.
 $(BUILD)/tests/tools/tamper: TOOL_OBJECTS = $(VOCABULARY_O) $(STORE_O)
 $(BUILD)/tests/tools/tamper: TOOL_LIBS = $(CRYPTO_LIBS) $(SQLITE_LIBS)
 $(BUILD)/tests/tools/tamper: $(VOCABULARY_O) $(STORE_O)
+$(BUILD)/tests/tools/timing: TOOL_LIBS = -lm
+$(BUILD)/tests/tools/tables: TOOL_OBJECTS = $(VOCABULARY_O) $(STORE_O)
+$(BUILD)/tests/tools/tables: TOOL_LIBS = $(CRYPTO_LIBS) $(SQLITE_LIBS)
+$(BUILD)/tests/tools/tables: $(VOCABULARY_O) $(STORE_O)
+
+## make docs          the tables of docs/PKCS11.md, anew from the code
+.PHONY: docs
+docs: $(BUILD)/tests/tools/tables
+	$(Q)scripts/pkcs11-tables $(BUILD)/tests/tools/tables
 
 $(BUILD)/tests/tools/%: tests/tools/%.c $(wildcard tests/tools/*.h)
 	@mkdir -p $(@D)
@@ -59,17 +71,32 @@ sanitized: all unit-tests test-tools
 		ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
 		TSAN_OPTIONS=halt_on_error=1 TEST_TIMEOUT=1800 tests/run $(TESTS)
 
-# The campaigns are the same files with a larger count.
+# The campaigns are the same files again and again, each time with a new vault: what a round costs grows with
+# all that was written before it.
+# $(call rounds,HOW MANY,A ROUND,VARIABLE,FILE)
+rounds = n=0; while [ $$n -lt $(1) ]; do n=$$((n + $(2))); echo "$(3): $$n of $(1)"; \
+	BUILD="$(BUILD)" $(3)=$(2) TEST_TIMEOUT=7200 tests/run $(4) || exit 1; done
+
 ## make check-backup  200 copies of a vault in use, each opened and checked
 .PHONY: check-backup
 check-backup: all test-tools
-	@BUILD="$(BUILD)" BACKUP_COPIES=$(or $(COUNT),200) TEST_TIMEOUT=7200 tests/run tests/test_backup.sh
+	@$(call rounds,$(or $(COUNT),200),20,BACKUP_COPIES,tests/test_backup.sh)
 
 ## make check-crash   1,000 times kill -9 under four writers, 200 power cuts (as root)
 .PHONY: check-crash
 check-crash: all test-tools
-	@BUILD="$(BUILD)" CRASH_CYCLES=$(or $(COUNT),1000) POWER_CUTS=$(or $(COUNT),200) TEST_TIMEOUT=14400 \
-		tests/run tests/test_crash.sh tests/test_powercut.sh
+	@$(call rounds,$(or $(COUNT),1000),50,CRASH_CYCLES,tests/test_crash.sh)
+	@$(call rounds,$(or $(COUNT),200),20,POWER_CUTS,tests/test_powercut.sh)
+
+## make check-timing  does C_Decrypt tell by its time whether the padding was right? (COUNT=4000 of each)
+.PHONY: check-timing
+check-timing: all $(BUILD)/tests/tools/timing
+	@BUILD="$(BUILD)" tests/timing $(COUNT)
+
+## make check-debian13   the tests in a Debian 13 tree made by debootstrap (as root; DEBIAN13_TREE says where)
+.PHONY: check-debian13
+check-debian13:
+	@scripts/debian13 check $(if $(TESTS),TESTS="$(TESTS)")
 
 # ---- fuzzers: clang, in a build folder of their own ----
 FUZZ_SECONDS ?= 60
@@ -88,6 +115,8 @@ fuzz: fuzz-build
 # A fuzzer stands where the kernel or the disk would: it needs no mount and no tree.
 FUZZED_O = $(VOCABULARY_O) $(STORE_O) $(filter-out %/tree.o %/node_dir.o %/node_text.o %/node_object.o,$(DAEMON_O))
 
+include tests/fuzz/fuzz_api.mk
+
 .PHONY: fuzzers
 fuzzers: $(FUZZERS:%=$(BUILD)/%)
 
@@ -95,3 +124,5 @@ $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/unit/*.h) $(FUZZED_O)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. -o $@ $< $(filter %.o,$^) $(HARDEN_LD) -fsanitize=fuzzer -pthread \
 		$(CRYPTO_LIBS) $(SQLITE_LIBS) $(JSON_LIBS)
+
+include tests/attacks/attacks.mk

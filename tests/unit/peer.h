@@ -69,7 +69,7 @@ bench_close(struct bench *b)
 }
 
 /* Puts the items by their letters: u CK_ULONG; y int; b pointer, size_t; o int present, CK_ULONG;
- * a, q CK_ATTRIBUTE *, CK_ULONG; m CK_MECHANISM *. */
+ * a, q CK_ATTRIBUTE *, CK_ULONG; m CK_MECHANISM *; M CK_MECHANISM *, int sealing; p pointer, CK_ULONG, int sealing. */
 static inline void
 peer_put(struct codec *m, const char *letters, va_list ap)
 {
@@ -80,6 +80,15 @@ peer_put(struct codec *m, const char *letters, va_list ap)
 			codec_put_byte(m, (uint8_t)va_arg(ap, int));
 		} else if (*letters == 'm') {
 			codec_put_mechanism(m, va_arg(ap, const CK_MECHANISM *));
+		} else if (*letters == 'M') {
+			const CK_MECHANISM *mech = va_arg(ap, const CK_MECHANISM *);
+
+			codec_put_message_mechanism(m, mech, va_arg(ap, int));
+		} else if (*letters == 'p') {
+			const void *p = va_arg(ap, const void *);
+			CK_ULONG len = va_arg(ap, CK_ULONG);
+
+			codec_put_message_param(m, p, len, va_arg(ap, int));
 		} else if (*letters == 'b') {
 			const void *p = va_arg(ap, const void *);
 

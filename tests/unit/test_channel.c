@@ -12,6 +12,7 @@
 
 #include "pkcs11/channel.h"
 #include "pkcs11/codec.h"
+#include "pkcs11/wake.h"
 #include "unit.h"
 
 /* ---- the daemon: C_GenerateRandom gives bytes that count up ---- */
@@ -490,9 +491,48 @@ test_the_applications_mutexes_are_used(void)
 	CHECK(made == 3 && taken == 1 && given == 1 && unmade == 3);
 }
 
+/* ---- waiting ---- */
+
+/* A pipe stands for the connection: it can be read when there is news, and hangs up. */
+static void
+test_waiting_ends_by_news_a_wake_or_the_end(void)
+{
+	struct wake wake = {0};
+	struct channel *c;
+	int ends[2], other;
+
+	memset(&peer, 0, sizeof(peer));
+	CHECK(pipe(ends) == 0);
+	CHECK_RV(CKR_OK, channel_attach(&c, ends[0], NULL, &peer_io));
+	CHECK_RV(CKR_OK, wake_open(&wake));
+	CHECK_RV(CKR_OK, wake_open(&wake));
+	CHECK(channel_wait(c, wake.fd[0], 1)); /* nothing */
+	CHECK(write(ends[1], "", 1) == 1);
+	CHECK(channel_wait(c, wake.fd[0], -1));
+	CHECK(read(ends[0], &(char){0}, 1) == 1);
+	wake_ring(&wake);
+	CHECK(channel_wait(c, wake.fd[0], -1));
+	CHECK(channel_wait(NULL, wake.fd[0], -1));
+	close(ends[1]);
+	CHECK(!channel_wait(c, -1, -1));
+	/* another file under the number of ours is not waited for, nor rung, nor closed */
+	other = open("/dev/null", O_RDWR);
+	dup2(other, wake.fd[1]);
+	wake_ring(&wake);
+	wake_close(&wake);
+	CHECK(fcntl(wake.fd[1], F_GETFD) >= 0 && fcntl(wake.fd[0], F_GETFD) < 0);
+	close(wake.fd[1]);
+	dup2(other, ends[0]);
+	CHECK(!channel_wait(c, -1, 1));
+	channel_close(c);
+	close(ends[0]);
+	close(other);
+}
+
 int
 main(void)
 {
+	test_waiting_ends_by_news_a_wake_or_the_end();
 	test_sizes_choose_the_carrier();
 	test_a_reply_longer_than_expected_is_fetched();
 	test_an_interrupted_call_is_repeated_with_its_number();

@@ -326,6 +326,10 @@ lying_answers(void)
 	CHECK(memcmp(guard, "guarded", 8) == 0 && class == 0);
 }
 
+/* A message's parameter; the token makes IV and tag. */
+static uint8_t gcm_iv[12], gcm_tag[16];
+static struct ck_gcm_message_parameters gcm = {gcm_iv, sizeof(gcm_iv), 32, CKG_GENERATE, gcm_tag, 128};
+
 /* Takes every letter, whatever the call. */
 static CK_RV
 take_all(struct codec *m)
@@ -379,6 +383,17 @@ take_all(struct codec *m)
 			codec_get_mechanism(m, &p);
 			param_free(&p);
 			break;
+		case 'M':
+			codec_get_message_mechanism(m, &p);
+			param_free(&p);
+			break;
+		case 'p':
+			codec_get_message_param(m, &p);
+			param_free(&p);
+			break;
+		case 'P':
+			codec_get_message_outputs(m, &gcm, sizeof(gcm));
+			break;
 		case 'r':
 			codec_get_answers(m, a, 3);
 			break;
@@ -388,7 +403,7 @@ take_all(struct codec *m)
 }
 
 /* One frame of every sort of letter. */
-#define N_FRAMES 6
+#define N_FRAMES 9
 static struct codec frames[N_FRAMES];
 static enum codec_side sides[N_FRAMES];
 
@@ -402,8 +417,19 @@ make_frames(void)
 	CK_ATTRIBUTE query[3] = {{CKA_CLASS, NULL, 0}, {CKA_LABEL, &mech, 8}, {CKA_UNWRAP_TEMPLATE, NULL, 0}};
 	CK_ULONG list[] = {1, 2, CK_UNAVAILABLE_INFORMATION};
 	static const uint32_t calls[N_FRAMES] = {WIRE_GENERATE_KEY_PAIR, WIRE_GET_ATTRIBUTE_VALUE,
-		WIRE_GET_ATTRIBUTE_VALUE, WIRE_GET_TOKEN_INFO, WIRE_WRAP_KEY, WIRE_WRAP_KEY};
-	static const bool reply[N_FRAMES] = {false, false, true, true, false, true};
+		WIRE_GET_ATTRIBUTE_VALUE, WIRE_GET_TOKEN_INFO, WIRE_WRAP_KEY, WIRE_WRAP_KEY, WIRE_ENCRYPT_MESSAGE,
+		WIRE_ENCRYPT_MESSAGE, WIRE_WRAP_KEY_AUTHENTICATED};
+	static const bool reply[N_FRAMES] = {false, false, true, true, false, true, false, true, false};
+	CK_MECHANISM wrap = {CKM_AES_GCM, &gcm, sizeof(gcm)};
+	struct param filled = {0};
+	struct buf flat;
+
+	/* what the daemon has of it, filled in */
+	buf_init(&flat, 4096);
+	CHECK_RV(CKR_OK, message_param_encode(&flat, &gcm, sizeof(gcm), true));
+	CHECK_RV(CKR_OK, message_param_decode(&flat, &filled));
+	memset(((struct ck_gcm_message_parameters *)filled.mech.pParameter)->pTag, 7, 16);
+	buf_free(&flat);
 
 	for (int i = 0; i < N_FRAMES; i++) {
 		struct codec *m = &frames[i];
@@ -442,6 +468,15 @@ make_frames(void)
 			case 'm':
 				codec_put_mechanism(m, &mech);
 				break;
+			case 'M':
+				codec_put_message_mechanism(m, &wrap, true);
+				break;
+			case 'p':
+				codec_put_message_param(m, &gcm, sizeof(gcm), true);
+				break;
+			case 'P':
+				codec_put_outputs(m, calls[i] == WIRE_WRAP_KEY ? NULL : &filled);
+				break;
 			case 'r':
 				codec_put_answers_begin(m, 3);
 				codec_put_answer(m, CKA_CLASS, 8, attrs_get(&object, CKA_CLASS), true);
@@ -456,6 +491,21 @@ make_frames(void)
 		else
 			CHECK_RV(CKR_OK, codec_end(m));
 	}
+	param_free(&filled);
+}
+
+/* What the token wrote comes to where the application's structure says. */
+static void
+outputs_arrive(void)
+{
+	static const uint8_t sevens[16] = {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
+	struct codec m = {0};
+
+	memset(gcm_tag, 0, sizeof(gcm_tag));
+	CHECK_RV(CKR_OK, deliver(&m, sides[7], &frames[7]));
+	CHECK_RV(CKR_OK, take_all(&m));
+	CHECK(memcmp(gcm_tag, sevens, sizeof(sevens)) == 0);
+	codec_free(&m);
 }
 
 static void
@@ -566,6 +616,7 @@ main(void)
 	answers();
 	lying_answers();
 	make_frames();
+	outputs_arrive();
 	every_truncation();
 	mutations();
 	limits();

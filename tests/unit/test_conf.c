@@ -50,7 +50,7 @@ defaults(void)
 
 	CHECK(load(&c, ""));
 	CHECK(strcmp(c.file, path) == 0);
-	CHECK(c.autostart && c.spare_slot && c.max_sessions == 16384 && c.log_level == 2);
+	CHECK(c.autostart && c.spare_slot && !c.legacy && c.max_sessions == 16384 && c.log_level == 2);
 	CHECK(c.pin_tries == 10 && c.retire_grace == 3600 && c.umask == 077);
 	CHECK(strcmp(c.log_target, "syslog") == 0);
 	if (geteuid() == 0) {
@@ -76,12 +76,12 @@ every_key(void)
 		"# a comment\n\n"
 		"vault = /srv/a b\n  state=~/state  \r\nkey_file = /k\nmount\t=\t/m\n"
 		"autostart = no\nspare_slot = no\nmax_sessions = 1\nlog_level = debug\n"
-		"log_target = /var/log/x # y\npin_tries = 100\nretire_grace = 2d\numask = 027"));
+		"log_target = /var/log/x # y\npin_tries = 100\nretire_grace = 2d\numask = 027\nlegacy = yes"));
 	CHECK(strcmp(c.vault, "/srv/a b") == 0 && strcmp(c.mount, "/m") == 0);
 	CHECK(strncmp(c.state, dir, strlen(dir)) == 0 && strcmp(c.state + strlen(dir), "/state") == 0);
 	CHECK(!c.autostart && !c.spare_slot && c.max_sessions == 1 && c.log_level == 4);
 	CHECK(strcmp(c.log_target, "/var/log/x # y") == 0 && c.pin_tries == 100);
-	CHECK(c.retire_grace == 172800 && c.umask == 027);
+	CHECK(c.retire_grace == 172800 && c.umask == 027 && c.legacy);
 	conf_free(&c);
 	CHECK(load(&c, "retire_grace = 90s\nlog_target = stderr"));
 	CHECK(c.retire_grace == 90 && strcmp(c.log_target, "stderr") == 0);
@@ -202,7 +202,7 @@ shows_what_it_takes(void)
 		if (strcmp(key, "umask") == 0)
 			CHECK(strcmp(shown, "007") == 0);
 	}
-	CHECK(n == 12 && !conf_describe(n, &key, &allowed, &meaning));
+	CHECK(n == 13 && !conf_describe(n, &key, &allowed, &meaning));
 	CHECK(!conf_set(&c, "nothing", "1", err, sizeof(err)) && strstr(err, "vault") != NULL);
 	CHECK(!conf_set(&c, "umask", "9", err, sizeof(err)) && c.umask == 7);
 	CHECK(!conf_set(&c, "vault", "x", err, sizeof(err)) && c.vault[0] == '/');

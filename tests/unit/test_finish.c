@@ -75,6 +75,18 @@ test_finish_check_value(void)
 	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
 	CHECK_RV(CKR_OK, rules_finish(&a, HOW_CREATE, NULL, NULL));
 	CHECK(attrs_get(&a, CKA_CHECK_VALUE)->len == 0);
+
+	/* three bytes of a short secret's hash would tell the secret */
+	attrs_free(&t);
+	templ(&t, CKA_CLASS, CKO_SECRET_KEY, CKA_KEY_TYPE, CKK_GENERIC_SECRET, END);
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_VALUE, "thirteen byte", 13));
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, rules_finish(&a, HOW_CREATE, NULL, NULL));
+	CHECK(!attrs_has(&a, CKA_CHECK_VALUE));
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_VALUE, "fourteen bytes", 14));
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, rules_finish(&a, HOW_CREATE, NULL, NULL));
+	CHECK(attrs_has(&a, CKA_CHECK_VALUE));
 	attrs_free(&t);
 	attrs_free(&a);
 }

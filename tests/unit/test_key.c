@@ -162,7 +162,7 @@ test_secret(void)
 	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, key_check(&a));
 	begin(&a, CKO_PUBLIC_KEY, CKK_RSA, NULL);
 	CHECK_RV(CKR_ATTRIBUTE_TYPE_INVALID, key_check_value(&a, kcv));
-	begin(&a, CKO_PRIVATE_KEY, CKK_DH, NULL);
+	begin(&a, CKO_PRIVATE_KEY, CKK_KEA, NULL);
 	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, key_check(&a));
 	begin(&a, CKO_DATA, CKK_RSA, NULL);
 	CHECK_RV(CKR_OK, key_check(&a));

@@ -35,15 +35,32 @@ token_commit(struct token *t, struct object **puts, size_t n_puts, struct object
 	return CKR_OK;
 }
 
+/* The keys that the ledger finds by their value. */
+static struct object *living[2];
+
 /* Nobody else changes anything here. */
 CK_RV
 token_object(struct token *t, CK_OBJECT_HANDLE h, bool with_private, struct object **o)
 {
 	(void)t;
-	(void)h;
 	(void)with_private;
-	(void)o;
-	return CKR_OBJECT_HANDLE_INVALID;
+	if (h < 1 || h > 2 || living[h - 1] == NULL)
+		return CKR_OBJECT_HANDLE_INVALID;
+	*o = object_ref(living[h - 1]);
+	return CKR_OK;
+}
+
+CK_RV
+token_find_value(struct token *t, const uint8_t id[VALUE_ID_LEN], bool with_private, CK_OBJECT_HANDLE **handles,
+	size_t *n)
+{
+	(void)t;
+	(void)id;
+	(void)with_private;
+	*handles = calloc(2, sizeof(**handles));
+	for (*n = 0; *n < 2; (*n)++)
+		(*handles)[*n] = *n + 1;
+	return CKR_OK;
 }
 
 static struct maker maker; /* as the user, read-write, strict */
@@ -403,6 +420,149 @@ test_wrap_under_a_public_key_asks_the_private_half(void)
 	attrs_free(&t);
 }
 
+/* A private half that could leave makes the public one useless for sensitive keys. */
+static void
+test_wrap_under_a_public_key_whose_private_half_could_leave(void)
+{
+	CK_RSA_PKCS_OAEP_PARAMS param = {CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED, NULL, 0};
+	CK_MECHANISM oaep = {CKM_RSA_PKCS_OAEP, &param, sizeof(param)};
+	struct object *pub, *priv, *o;
+	struct attrs t = {0};
+	uint8_t blob[256];
+	CK_ULONG len = sizeof(blob);
+
+	reset(&user);
+	aes(&t, false);
+	templ(&t, CKA_EXTRACTABLE, YES, CKA_SENSITIVE, YES, END);
+	o = created(&t);
+	rsa_pair(CKA_EXTRACTABLE, &pub, &priv);
+	CHECK_RV(CKR_KEY_NOT_WRAPPABLE, make_wrap(&maker, &oaep, pub, o, blob, &len));
+	object_put(pub);
+	object_put(priv);
+	object_put(o);
+	attrs_free(&t);
+}
+
+/* ---- the ledger ---- */
+
+/* The key `o`, wrapped, comes back with the usages of the template. */
+static struct object *
+again(struct object *w, struct object *o, CK_ATTRIBUTE_TYPE usage)
+{
+	CK_MECHANISM kw = {CKM_AES_KEY_WRAP, NULL, 0};
+	struct object *back = NULL;
+	struct attrs t = {0};
+	uint8_t blob[64];
+	CK_ULONG len = sizeof(blob);
+
+	CHECK_RV(CKR_OK, make_wrap(&maker, &kw, w, o, blob, &len));
+	templ(&t, CKA_CLASS, CKO_SECRET_KEY, CKA_KEY_TYPE, CKK_AES, CKA_EXTRACTABLE, YES, usage, YES, END);
+	CHECK_RV(CKR_OK, unwrapped(w, blob, len, &t, &back));
+	attrs_free(&t);
+	return back;
+}
+
+static void
+test_ledger(void)
+{
+	struct object *w, *mixed, *o, *back;
+	struct attrs t = {0}, c = {0};
+
+	reset(&user);
+	w = wrapping_key(NULL);
+	/* a wrapping key that is trusted from outside: its twin must not decrypt */
+	aes(&t, false);
+	templ(&t, CKA_EXTRACTABLE, YES, CKA_SENSITIVE, YES, CKA_WRAP, YES, CKA_UNWRAP, YES, END);
+	o = created(&t);
+	back = again(w, o, CKA_DECRYPT);
+	CHECK(attrs_bool(&back->attrs, CKA_DECRYPT, false)); /* nobody knows of the first */
+	object_put(back);
+	living[0] = o;
+	back = again(w, o, CKA_DECRYPT);
+	CHECK(!attrs_bool(&back->attrs, CKA_DECRYPT, true));
+	CHECK(attrs_bool(&back->attrs, CKA_SENSITIVE, false));
+	CHECK(rules_only_wraps(&back->attrs));
+	object_put(back);
+	maker.who.compat = true;
+	back = again(w, o, CKA_DECRYPT);
+	CHECK(!attrs_bool(&back->attrs, CKA_DECRYPT, true)); /* whatever the policy */
+	object_put(back);
+	maker.who.compat = false;
+	living[0] = NULL;
+	object_put(o);
+
+	/* the other way round: one that decrypts lives, one that wraps comes */
+	aes(&t, false);
+	templ(&t, CKA_EXTRACTABLE, YES, CKA_SENSITIVE, YES, CKA_DECRYPT, YES, END);
+	o = created(&t);
+	living[1] = o;
+	back = again(w, o, CKA_WRAP);
+	CHECK(!attrs_bool(&back->attrs, CKA_WRAP, true) && !rules_only_wraps(&back->attrs));
+	CHECK(!attrs_bool(&back->attrs, CKA_DECRYPT, true)); /* was not asked for */
+	object_put(back);
+	maker.who.compat = true;
+	back = again(w, o, CKA_WRAP); /* the history is kept all the same */
+	CHECK(attrs_bool(&back->attrs, CKA_WRAP, false) && !rules_only_wraps(&back->attrs));
+	object_put(back);
+	maker.who.compat = false;
+	/* created by who knows the value: its history is joined, its template stands */
+	aes(&c, false);
+	templ(&c, CKA_SENSITIVE, NO, CKA_EXTRACTABLE, YES, CKA_WRAP, YES, END);
+	back = created(&c);
+	CHECK(!attrs_bool(&back->attrs, CKA_SENSITIVE, true) && !rules_only_wraps(&back->attrs));
+	object_put(back);
+
+	/* sensitive and kept in: so is what comes out of a key under which anything may lie */
+	aes(&t, false);
+	templ(&t, CKA_WRAP, YES, CKA_UNWRAP, YES, CKA_DECRYPT, YES, END);
+	mixed = created(&t);
+	aes(&t, false);
+	templ(&t, CKA_EXTRACTABLE, YES, CKA_SENSITIVE, NO, END);
+	living[1] = NULL;
+	object_put(o);
+	o = created(&t);
+	back = again(mixed, o, CKA_SIGN);
+	CHECK(attrs_bool(&back->attrs, CKA_EXTRACTABLE, false));
+	object_put(back);
+	aes(&t, false); /* the same value, sensitive and unextractable */
+	living[0] = created(&t);
+	back = again(mixed, o, CKA_SIGN);
+	CHECK(attrs_bool(&back->attrs, CKA_SENSITIVE, false) && !attrs_bool(&back->attrs, CKA_EXTRACTABLE, true));
+	object_put(back);
+	object_put(living[0]);
+	living[0] = NULL;
+	object_put(mixed);
+	object_put(o);
+	object_put(w);
+	attrs_free(&t);
+	attrs_free(&c);
+}
+
+/* What only padding says of a blob is for keys that decrypt as well. */
+static void
+test_unwrap_with_cbc(void)
+{
+	uint8_t iv[16] = {0}, blob[64] = {0};
+	CK_MECHANISM cbc = {CKM_AES_CBC_PAD, iv, 16};
+	struct object *w, *mixed, *back = NULL;
+	struct attrs t = {0}, k = {0};
+
+	reset(&user);
+	w = wrapping_key(NULL);
+	aes(&k, false);
+	templ(&k, CKA_UNWRAP, YES, CKA_DECRYPT, YES, END);
+	mixed = created(&k);
+	templ(&t, CKA_CLASS, CKO_SECRET_KEY, CKA_KEY_TYPE, CKK_GENERIC_SECRET, END);
+	CHECK_RV(CKR_MECHANISM_INVALID, make_unwrap(&maker, &cbc, w, blob, 32, &t, &back));
+	CHECK_RV(CKR_WRAPPED_KEY_INVALID, make_unwrap(&maker, &cbc, mixed, blob, 32, &t, &back));
+	maker.who.compat = true;
+	CHECK_RV(CKR_WRAPPED_KEY_INVALID, make_unwrap(&maker, &cbc, w, blob, 32, &t, &back));
+	object_put(w);
+	object_put(mixed);
+	attrs_free(&t);
+	attrs_free(&k);
+}
+
 /* With PKCS#1 v1.5 only what decrypts as well. */
 static void
 test_unwrap_with_pkcs1(void)
@@ -468,6 +628,20 @@ test_wrap_and_unwrap_a_private_key(void)
 	attrs_free(&t);
 }
 
+static CK_RV
+derive(const CK_MECHANISM *mech, struct object *base, struct attrs *t, struct object **o)
+{
+	struct derived_key keys[DERIVED_MAX];
+	size_t n = 0;
+	CK_RV rv = make_derive(&maker, mech, base, t, keys, &n);
+
+	if (rv == CKR_OK) {
+		CHECK(n == 1 && keys[0].at == NULL);
+		*o = keys[0].object;
+	}
+	return rv;
+}
+
 static void
 test_derive(void)
 {
@@ -484,7 +658,7 @@ test_derive(void)
 	CHECK(a != NULL && a->len == 67);
 	memcpy(point, a->value + 2, 65);
 	templ(&t, CKA_EXTRACTABLE, YES, END); /* class and type are implied */
-	CHECK_RV(CKR_OK, make_derive(&maker, &ecdh, priv, &t, &o));
+	CHECK_RV(CKR_OK, derive(&ecdh, priv, &t, &o));
 	CHECK(object_class(o) == CKO_SECRET_KEY && object_key_type(o) == CKK_GENERIC_SECRET);
 	CHECK(!object_hides(o, CKA_VALUE)); /* key agreement is the application's */
 	CHECK(attrs_get(&o->attrs, CKA_VALUE)->len == 32);
@@ -493,15 +667,21 @@ test_derive(void)
 	object_put(o);
 	o = NULL;
 	attrs_free(&t);
-	CHECK_RV(CKR_OK, make_derive(&maker, &ecdh, priv, &t, &o));
+	CHECK_RV(CKR_OK, derive(&ecdh, priv, &t, &o)); /* nothing said, a session's */
+	CHECK(!object_hides(o, CKA_VALUE));
+	object_put(o);
+	o = NULL;
+	templ(&t, CKA_EXTRACTABLE, NO, END);
+	CHECK_RV(CKR_OK, derive(&ecdh, priv, &t, &o));
 	CHECK(object_hides(o, CKA_VALUE));
 	CHECK(attrs_bool(&o->attrs, CKA_ALWAYS_SENSITIVE, false)); /* as its base */
 	CHECK(attrs_bool(&o->attrs, CKA_NEVER_EXTRACTABLE, false));
 	object_put(o);
 	o = NULL;
-	CHECK_RV(CKR_KEY_TYPE_INCONSISTENT, make_derive(&maker, &ecdh, pub, &t, &o));
+	CHECK_RV(CKR_KEY_TYPE_INCONSISTENT, derive(&ecdh, pub, &t, &o));
+	attrs_free(&t);
 	templ(&t, CKA_CLASS, CKO_PRIVATE_KEY, END);
-	CHECK_RV(CKR_TEMPLATE_INCONSISTENT, make_derive(&maker, &ecdh, priv, &t, &o));
+	CHECK_RV(CKR_TEMPLATE_INCONSISTENT, derive(&ecdh, priv, &t, &o));
 	CHECK(o == NULL && vault.commits == 0);
 	object_put(pub);
 	object_put(priv);
@@ -520,6 +700,9 @@ main(void)
 	test_pair_is_one_commit();
 	test_wrap_refuses_what_must_stay_even_the_length();
 	test_wrap_and_unwrap();
+	test_wrap_under_a_public_key_whose_private_half_could_leave();
+	test_ledger();
+	test_unwrap_with_cbc();
 	test_wrap_under_a_public_key_asks_the_private_half();
 	test_unwrap_with_pkcs1();
 	test_wrap_and_unwrap_a_private_key();

@@ -201,13 +201,20 @@ derive(CK_MECHANISM_TYPE type, CK_ECDH1_DERIVE_PARAMS *p, struct object *base, C
 	struct attrs *key)
 {
 	CK_MECHANISM m = mechanism(type, p, sizeof(*p));
+	struct derivation d = {.mech = &m, .base = base};
+	CK_RV rv;
 
 	attrs_free(key);
-	attrs_set_ulong(key, CKA_CLASS, CKO_SECRET_KEY);
-	attrs_set_ulong(key, CKA_KEY_TYPE, key_type);
+	attrs_set_ulong(&d.keys[0].templ, CKA_KEY_TYPE, key_type);
 	if (len != 0)
-		attrs_set_ulong(key, CKA_VALUE_LEN, len);
-	return mech_derive(&m, base, key);
+		attrs_set_ulong(&d.keys[0].templ, CKA_VALUE_LEN, len);
+	rv = mech_derive_plan(&d);
+	if (rv == CKR_OK && (rv = attrs_copy(&d.keys[0].set, &d.keys[0].templ)) == CKR_OK)
+		rv = mech_derive(&d);
+	if (rv == CKR_OK)
+		CHECK_RV(CKR_OK, attrs_copy(key, &d.keys[0].set));
+	derivation_free(&d);
+	return rv;
 }
 
 static bool

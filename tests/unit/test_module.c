@@ -10,12 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "pkcs11/ck.h"
+#include "pkcs11/export.h"
 #include "unit.h"
-
-CK_RV C_GetInterfaceList(CK_INTERFACE_PTR list, CK_ULONG *count);
-CK_RV C_GetInterface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE_PTR_PTR interface,
-	CK_FLAGS flags);
 
 static char dir[] = "/tmp/test_module.XXXXXX";
 
@@ -64,6 +60,15 @@ test_nothing_works_before_initialize(void)
 	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_GenerateRandom(1, NULL, 1));
 	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_GetFunctionStatus(1));
 	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_WaitForSlotEvent(0, &n, NULL));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_LoginUser(1, CKU_USER, NULL, 0, NULL, 0));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_SessionCancel(1, CKF_SIGN));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_MessageEncryptInit(1, &mech, 1));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_EncryptMessage(1, NULL, 0, NULL, 0, &b, 1, &b, &n));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_SignMessageNext(1, NULL, 0, &b, 1, NULL, NULL));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_VerifySignatureInit(1, &mech, 1, &b, 1));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_GetSessionValidationFlags(1, CKS_LAST_VALIDATION_OK, &n));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_AsyncComplete(1, NULL, NULL));
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, C_WrapKeyAuthenticated(1, &mech, 1, 1, NULL, 0, &b, &n));
 }
 
 static CK_RV
@@ -245,7 +250,34 @@ test_null_where_there_must_be_something(void)
 	CHECK_RV(CKR_OK, C_Initialize(NULL));
 	CHECK_RV(CKR_ARGUMENTS_BAD, C_GetInfo(NULL));
 	CHECK_RV(CKR_ARGUMENTS_BAD, C_OpenSession(0, CKF_SERIAL_SESSION, NULL, NULL, NULL));
-	CHECK_RV(CKR_ARGUMENTS_BAD, C_EncryptInit(1, NULL, 1));
+	/* 3.0 and on: ends what runs, and so asks for a session */
+	CHECK_RV(CKR_SESSION_HANDLE_INVALID, C_EncryptInit(1, NULL, 1));
+	CHECK_RV(CKR_SESSION_HANDLE_INVALID, C_DigestInit(1, NULL));
+	CHECK_RV(CKR_SESSION_HANDLE_INVALID, C_MessageSignInit(1, NULL, 1));
+	CHECK_RV(CKR_SESSION_HANDLE_INVALID, C_VerifySignatureInit(1, NULL, 1, NULL, 0));
+	CHECK_RV(CKR_SESSION_HANDLE_INVALID, C_SessionCancel(1, CKF_SIGN));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_LoginUser(1, CKU_USER, NULL, 4, NULL, 0));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_LoginUser(1, CKU_USER, &b, 1, NULL, 1));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_EncryptMessage(1, NULL, 1, NULL, 0, &b, 1, &b, &n));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_EncryptMessage(1, NULL, 0, NULL, 1, &b, 1, &b, &n));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_EncryptMessage(1, NULL, 0, NULL, 0, NULL, 1, &b, &n));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_DecryptMessage(1, NULL, 0, NULL, 0, &b, 1, &b, NULL));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_EncryptMessageNext(1, NULL, 0, &b, 1, &b, &n, 2));
+	CHECK_RV(CKR_MECHANISM_PARAM_INVALID, C_SignMessage(1, &b, 1, &b, 1, &b, &n));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_SignMessage(1, NULL, 0, &b, 1, &b, NULL));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_VerifyMessage(1, NULL, 0, &b, 1, NULL, 0));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_VerifySignatureUpdate(1, NULL, 1));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_GetSessionValidationFlags(1, CKS_LAST_VALIDATION_OK, NULL));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_WrapKeyAuthenticated(1, NULL, 1, 1, NULL, 0, &b, &n));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_UnwrapKeyAuthenticated(1, NULL, 1, &b, 1, NULL, 0, NULL, 0, &n));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_WaitForSlotEvent(0, NULL, NULL));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_WaitForSlotEvent(CKF_DONT_BLOCK, &n, &b));
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_WaitForSlotEvent(2, &n, NULL));
+	CHECK_RV(CKR_FUNCTION_NOT_SUPPORTED, C_AsyncComplete(1, NULL, NULL));
+	CHECK_RV(CKR_FUNCTION_NOT_SUPPORTED, C_AsyncGetID(1, NULL, &n));
+	CHECK_RV(CKR_FUNCTION_NOT_SUPPORTED, C_AsyncJoin(1, NULL, 0, NULL, 0));
+	CHECK_RV(CKR_FUNCTION_NOT_PARALLEL, C_GetFunctionStatus(1));
+	CHECK_RV(CKR_FUNCTION_NOT_PARALLEL, C_CancelFunction(1));
 	CHECK_RV(CKR_ARGUMENTS_BAD, C_Sign(1, NULL, 1, &b, &n));
 	CHECK_RV(CKR_ARGUMENTS_BAD, C_Sign(1, &b, 1, &b, NULL));
 	CHECK_RV(CKR_ARGUMENTS_BAD, C_Verify(1, &b, 1, NULL, 1));
@@ -274,8 +306,8 @@ static void
 test_interfaces(void)
 {
 	CK_UTF8CHAR name[] = "PKCS 11", other[] = "PKCS 12";
-	CK_VERSION v3 = {3, 0}, v2 = {2, 40}, none = {2, 11};
-	struct interface list[2];
+	CK_VERSION v32 = {3, 2}, v3 = {3, 0}, v2 = {2, 40}, none = {2, 11}, v31 = {3, 1};
+	struct interface list[3];
 	CK_INTERFACE_PTR got;
 	CK_FUNCTION_LIST *plain;
 	CK_ULONG n = 1;
@@ -287,19 +319,34 @@ test_interfaces(void)
 	for (void **f = (void **)&plain->C_Initialize; f <= (void **)&plain->C_WaitForSlotEvent; f++)
 		CHECK(*f != NULL);
 	CHECK_RV(CKR_BUFFER_TOO_SMALL, C_GetInterfaceList((CK_INTERFACE_PTR)list, &n));
-	CHECK(n == 2);
+	CHECK(n == 3);
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_GetInterfaceList((CK_INTERFACE_PTR)list, NULL));
+	CHECK_RV(CKR_OK, C_GetInterfaceList(NULL, &n));
+	CHECK(n == 3);
 	CHECK_RV(CKR_OK, C_GetInterfaceList((CK_INTERFACE_PTR)list, &n));
-	CHECK(strcmp(list[0].name, "PKCS 11") == 0 && list[0].list->version.major == 3);
-	CHECK(list[1].list == plain && list[1].flags == 0);
-	/* 92 functions in 3.0 */
-	for (size_t i = 0; i < 92; i++)
+	for (int i = 0; i < 3; i++)
+		CHECK(strcmp(list[i].name, "PKCS 11") == 0 && list[i].flags == 0);
+	CHECK(list[0].list->version.major == 3 && list[0].list->version.minor == 2);
+	CHECK(list[1].list->version.major == 3 && list[1].list->version.minor == 0);
+	CHECK(list[2].list == plain);
+	/* 92 functions in 3.0, 104 in 3.2, which begins with those of 3.0 */
+	for (size_t i = 0; i < 104; i++)
 		CHECK((&list[0].list->C_Initialize)[i] != NULL);
+	for (size_t i = 0; i < 92; i++)
+		CHECK((&list[1].list->C_Initialize)[i] != NULL);
+	for (size_t i = 3; i < 92; i++)
+		CHECK((&list[0].list->C_Initialize)[i] == (&list[1].list->C_Initialize)[i]);
+	CHECK((void *)(&list[0].list->C_Initialize)[92] == (void *)C_EncapsulateKey);
+	CHECK((void *)(&list[0].list->C_Initialize)[103] == (void *)C_UnwrapKeyAuthenticated);
 	CHECK_RV(CKR_OK, C_GetInterface(NULL, NULL, &got, 0));
 	CHECK(((struct interface *)got)->list == list[0].list);
 	CHECK_RV(CKR_OK, C_GetInterface(name, &v2, &got, 0));
 	CHECK(((struct interface *)got)->list == plain);
 	CHECK_RV(CKR_OK, C_GetInterface(NULL, &v3, &got, 0));
+	CHECK(((struct interface *)got)->list == list[1].list);
+	CHECK_RV(CKR_OK, C_GetInterface(name, &v32, &got, 0));
 	CHECK(((struct interface *)got)->list == list[0].list);
+	CHECK_RV(CKR_ARGUMENTS_BAD, C_GetInterface(name, &v31, &got, 0));
 	CHECK_RV(CKR_ARGUMENTS_BAD, C_GetInterface(other, NULL, &got, 0));
 	CHECK_RV(CKR_ARGUMENTS_BAD, C_GetInterface(name, &none, &got, 0));
 	CHECK_RV(CKR_ARGUMENTS_BAD, C_GetInterface(name, NULL, &got, CKF_INTERFACE_FORK_SAFE));
@@ -308,8 +355,10 @@ test_interfaces(void)
 	CHECK_RV(CKR_OK, plain->C_GetInfo(&info));
 	CHECK(info.cryptokiVersion.major == 2 && info.cryptokiVersion.minor == 40);
 	CHECK(memcmp(info.manufacturerID, "tokenfs                         ", 32) == 0);
+	CHECK_RV(CKR_OK, list[1].list->C_GetInfo(&info));
+	CHECK(info.cryptokiVersion.major == 3 && info.cryptokiVersion.minor == 0);
 	CHECK_RV(CKR_OK, list[0].list->C_GetInfo(&info));
-	CHECK(info.cryptokiVersion.major == 3);
+	CHECK(info.cryptokiVersion.major == 3 && info.cryptokiVersion.minor == 2);
 	CHECK_RV(CKR_OK, C_Finalize(NULL));
 }
 
@@ -435,6 +484,32 @@ test_finalize_ends_a_wait(void)
 	CHECK_RV(CKR_OK, C_Finalize(NULL));
 }
 
+/* A child has nothing of its parent's waits, and does not end them. */
+static void
+test_a_child_of_one_who_waits(void)
+{
+	CK_RV rv = CKR_OK;
+	int status;
+	pthread_t t;
+	pid_t pid;
+
+	CHECK_RV(CKR_OK, C_Initialize(NULL));
+	pthread_create(&t, NULL, wait_for_event, &rv);
+	usleep(50000);
+	pid = fork();
+	if (pid == 0) {
+		alarm(20);
+		_exit(child());
+	}
+	waitpid(pid, &status, 0);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	usleep(50000);
+	CHECK_RV(CKR_OK, rv);
+	CHECK_RV(CKR_OK, C_Finalize(NULL));
+	pthread_join(t, NULL);
+	CHECK_RV(CKR_CRYPTOKI_NOT_INITIALIZED, rv);
+}
+
 int
 main(void)
 {
@@ -455,6 +530,7 @@ main(void)
 	test_one_of_many_threads_initializes();
 	test_a_child_begins_anew();
 	test_finalize_ends_a_wait();
+	test_a_child_of_one_who_waits();
 	snprintf(path, sizeof(path), "%s/tokenfs.conf", dir);
 	unlink(path);
 	rmdir(dir);

@@ -158,6 +158,41 @@ test_kinds_sizes_and_references(void)
 	object_put(NULL);
 }
 
+/* By what the ledger knows a key. */
+static void
+test_same_value(void)
+{
+	uint8_t id[VALUE_ID_LEN], other[VALUE_ID_LEN];
+	struct attrs a = {0}, b = {0};
+	struct object *o = NULL;
+
+	CHECK_RV(CKR_OK, attrs_set_ulong(&a, CKA_CLASS, CKO_SECRET_KEY));
+	CHECK_RV(CKR_ATTRIBUTE_TYPE_INVALID, object_value_id(&a, id)); /* no value yet */
+	CHECK_RV(CKR_OK, attrs_set(&a, CKA_VALUE, "0123456789abcdef", 16));
+	CHECK_RV(CKR_OK, attrs_copy(&b, &a));
+	CHECK_RV(CKR_OK, object_value_id(&a, id));
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK(object_same_value(o, &b));
+	CHECK_RV(CKR_OK, attrs_set(&b, CKA_VALUE, "0123456789abcdef\0\0\0\0", 20)); /* HMAC's padding */
+	CHECK_RV(CKR_OK, object_value_id(&b, other));
+	CHECK(object_same_value(o, &b) && memcmp(id, other, sizeof(id)) == 0);
+	CHECK_RV(CKR_OK, attrs_set(&b, CKA_VALUE, "\0000123456789abcdef", 17));
+	CHECK_RV(CKR_OK, object_value_id(&b, other));
+	CHECK(!object_same_value(o, &b) && memcmp(id, other, sizeof(id)) != 0);
+	CHECK_RV(CKR_OK, attrs_set(&b, CKA_VALUE, "\0\0", 2));
+	CHECK_RV(CKR_OK, object_value_id(&b, other));
+	/* a private key is known by its public half, and is no secret key */
+	CHECK_RV(CKR_OK, attrs_set_ulong(&b, CKA_CLASS, CKO_PRIVATE_KEY));
+	CHECK_RV(CKR_ATTRIBUTE_TYPE_INVALID, object_value_id(&b, other));
+	CHECK_RV(CKR_OK, attrs_set(&b, CKA_PUBLIC_KEY_INFO, "0123456789abcdef", 16));
+	CHECK_RV(CKR_OK, object_value_id(&b, other));
+	CHECK(!object_same_value(o, &b));
+	CHECK_RV(CKR_OK, attrs_set_ulong(&b, CKA_CLASS, CKO_DATA));
+	CHECK_RV(CKR_ATTRIBUTE_TYPE_INVALID, object_value_id(&b, other));
+	object_put(o);
+	attrs_free(&b);
+}
+
 int
 main(void)
 {
@@ -167,5 +202,6 @@ main(void)
 	test_hidden_private_parts_are_sensitive_even_if_absent();
 	test_matching_never_confirms_a_hidden_value();
 	test_kinds_sizes_and_references();
+	test_same_value();
 	return unit_done("test_object");
 }

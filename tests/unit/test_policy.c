@@ -204,6 +204,161 @@ test_wrap_strict_policy_weaker_key(void)
 	attrs_free(&t);
 }
 
+/* A wrapping key with more said in the template. */
+static struct object *
+wrapper_with(enum rules_how how, const struct actor *who, CK_ATTRIBUTE_TYPE type, bool value)
+{
+	struct attrs t = {0};
+	struct object *o;
+
+	aes_template(&t);
+	templ(&t, CKA_WRAP, YES, CKA_UNWRAP, YES, CKA_PRIVATE, NO, type, value ? YES : NO, END);
+	o = object_from(&t, how, who);
+	attrs_free(&t);
+	return o;
+}
+
+/* The object as C_SetAttributeValue or C_CopyObject leaves it. */
+static struct object *
+changed(const struct object *o, bool copy, CK_ATTRIBUTE_TYPE type, bool value, const struct actor *who, CK_RV expected)
+{
+	struct attrs c = {0}, out = {0};
+	struct object *later = NULL;
+	CK_RV rv;
+
+	templ(&c, type, value ? YES : NO, END);
+	rv = copy ? rules_copy(&out, o, &c, who) : rules_set(&out, o, &c, who);
+	CHECK_RV(expected, rv);
+	if (rv == CKR_OK)
+		CHECK_RV(CKR_OK, object_new(&later, &out));
+	attrs_free(&c);
+	return later;
+}
+
+/* What left, or could be read, may be somewhere else: then whoever has it opens what is wrapped under it. */
+static void
+test_wrap_strict_policy_key_that_could_leave(void)
+{
+	struct object *sensitive = target(true, true, false), *w, *later;
+
+	w = wrapper_with(HOW_GENERATE, &user, CKA_EXTRACTABLE, true);
+	CHECK_RV(CKR_KEY_NOT_WRAPPABLE, rules_wrap(w, sensitive, CKM_AES_KEY_WRAP, false));
+	CHECK_RV(CKR_OK, rules_wrap(w, sensitive, CKM_AES_KEY_WRAP, true));
+	later = changed(w, false, CKA_EXTRACTABLE, false, &user, CKR_OK);
+	CHECK_RV(CKR_KEY_NOT_WRAPPABLE, rules_wrap(later, sensitive, CKM_AES_KEY_WRAP, false));
+	object_put(later);
+	object_put(w);
+	w = wrapper_with(HOW_CREATE, &so, CKA_EXTRACTABLE, true);
+	later = changed(w, false, CKA_TRUSTED, true, &so, CKR_OK);
+	CHECK_RV(CKR_KEY_NOT_WRAPPABLE, rules_wrap(later, sensitive, CKM_AES_KEY_WRAP, false));
+	object_put(later);
+	object_put(w);
+	w = wrapper_with(HOW_GENERATE, &user, CKA_SENSITIVE, false); /* still cannot be read */
+	CHECK_RV(CKR_OK, rules_wrap(w, sensitive, CKM_AES_KEY_WRAP, false));
+	object_put(w);
+	object_put(sensitive);
+}
+
+/* What the compat policy allowed counts when the token is strict again. */
+static void
+test_wrap_after_compat(void)
+{
+	struct object *sensitive = target(true, true, false), *w, *copy, *later, *bare;
+	struct attrs t = {0};
+
+	/* a key that only wraps gets no usage that opens, nor does its copy */
+	w = wrapper(HOW_GENERATE, CKA_WRAP, false);
+	changed(w, false, CKA_DECRYPT, true, &user_compat, CKR_ATTRIBUTE_READ_ONLY);
+	changed(w, true, CKA_DECRYPT, true, &user_compat, CKR_ATTRIBUTE_READ_ONLY);
+	changed(w, true, CKA_DERIVE, true, &user_compat, CKR_ATTRIBUTE_READ_ONLY);
+	later = changed(w, false, CKA_UNWRAP, false, &user_compat, CKR_OK);
+	copy = changed(later, true, CKA_UNWRAP, true, &user_compat, CKR_OK);
+	CHECK_RV(CKR_OK, rules_wrap(copy, sensitive, CKM_AES_KEY_WRAP, false));
+	object_put(copy);
+	object_put(later);
+	object_put(w);
+
+	/* a key without any use whose copy wraps, while it learns to decrypt itself */
+	aes_template(&t);
+	templ(&t, CKA_ENCRYPT, NO, CKA_DECRYPT, NO, CKA_SIGN, NO, CKA_VERIFY, NO, END);
+	bare = object_from(&t, HOW_GENERATE, &user);
+	attrs_free(&t);
+	CHECK((attrs_ulong(&bare->attrs, TKA_ROLES, 1) & ~(CK_ULONG)7) == 0);
+	copy = changed(bare, true, CKA_WRAP, true, &user_compat, CKR_OK);
+	later = changed(bare, false, CKA_DECRYPT, true, &user_compat, CKR_OK);
+	CHECK_RV(CKR_KEY_NOT_WRAPPABLE, rules_wrap(copy, sensitive, CKM_AES_KEY_WRAP, false));
+	object_put(copy);
+	object_put(later);
+	changed(bare, false, CKA_WRAP, true, &user, CKR_ATTRIBUTE_READ_ONLY); /* strict: never */
+	object_put(bare);
+
+	/* one that decrypted under compat never wraps */
+	w = wrapper(HOW_GENERATE, CKA_DECRYPT, false);
+	later = changed(w, false, CKA_DECRYPT, false, &user_compat, CKR_OK);
+	CHECK_RV(CKR_KEY_NOT_WRAPPABLE, rules_wrap(later, sensitive, CKM_AES_KEY_WRAP, false));
+	object_put(later);
+	object_put(w);
+	object_put(sensitive);
+}
+
+/* A key that is made of a password is generated, but its value is no secret of the token's. */
+static void
+test_wrap_key_from_a_password(void)
+{
+	CK_MECHANISM pbkd2 = {CKM_PKCS5_PBKD2, NULL, 0};
+	struct object *sensitive = target(true, true, false), *o = NULL;
+	struct attrs t = {0}, a = {0};
+
+	templ(&t, CKA_CLASS, CKO_SECRET_KEY, CKA_KEY_TYPE, CKK_AES, CKA_VALUE_LEN, 16UL, CKA_WRAP, YES, END);
+	CHECK_RV(CKR_OK, rules_begin(&a, &t, NULL, HOW_GENERATE, &user));
+	CHECK_RV(CKR_OK, attrs_set(&a, CKA_VALUE, "0123456789abcdef", 16));
+	CHECK_RV(CKR_OK, rules_finish(&a, HOW_GENERATE, &pbkd2, NULL));
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK(!attrs_bool(&o->attrs, CKA_NEVER_EXTRACTABLE, true));
+	CHECK(!attrs_bool(&o->attrs, CKA_ALWAYS_SENSITIVE, true));
+	CHECK_RV(CKR_KEY_NOT_WRAPPABLE, rules_wrap(o, sensitive, CKM_AES_KEY_WRAP, false));
+	object_put(o);
+	object_put(sensitive);
+	attrs_free(&t);
+}
+
+static void
+test_mechanism_of_the_other_policy(void)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < mech_count(); i++) {
+		CHECK_RV(CKR_OK, rules_mechanism(mech_at(i)->type, NULL, true));
+		n += rules_mechanism(mech_at(i)->type, NULL, false) != CKR_OK;
+		CHECK((rules_mechanism(mech_at(i)->type, NULL, false) == CKR_OK) == mech_offered(mech_at(i), false));
+	}
+	CHECK(n > 0);
+	CHECK_RV(CKR_OK, rules_mechanism(0x7fffffffUL, NULL, false)); /* for others to refuse */
+}
+
+/* Raw RSA signs and decrypts by one function: it takes a key that may do both. */
+static void
+test_raw_rsa_needs_both_usages(void)
+{
+	struct attrs a = {0};
+	struct object *o = NULL;
+
+	templ(&a, CKA_CLASS, CKO_PRIVATE_KEY, CKA_KEY_TYPE, CKK_RSA, CKA_SIGN, YES, CKA_DECRYPT, NO, END);
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK_RV(CKR_KEY_FUNCTION_NOT_PERMITTED, rules_mechanism(CKM_RSA_X_509, o, false));
+	CHECK_RV(CKR_OK, rules_mechanism(CKM_RSA_X_509, o, true));
+	CHECK_RV(CKR_OK, rules_mechanism(CKM_RSA_PKCS, o, false));
+	object_put(o);
+	templ(&a, CKA_CLASS, CKO_PRIVATE_KEY, CKA_KEY_TYPE, CKK_RSA, CKA_SIGN, YES, CKA_DECRYPT, YES, END);
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK_RV(CKR_OK, rules_mechanism(CKM_RSA_X_509, o, false));
+	object_put(o);
+	templ(&a, CKA_CLASS, CKO_PUBLIC_KEY, CKA_KEY_TYPE, CKK_RSA, CKA_VERIFY, YES, END);
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK_RV(CKR_OK, rules_mechanism(CKM_RSA_X_509, o, false));
+	object_put(o);
+}
+
 static bool
 inherits(const struct object *parent, enum rules_how how, bool compat, CK_ATTRIBUTE_TYPE type,
 	bool value)
@@ -224,6 +379,19 @@ test_heritage(void)
 	struct object *mixed = wrapper(HOW_GENERATE, CKA_DECRYPT, false);
 	struct object *sensitive = target(true, false, false), *plain = target(false, true, false);
 
+	struct object *leaves = wrapper_with(HOW_GENERATE, &user, CKA_EXTRACTABLE, true);
+	struct object *trusted = wrapper(HOW_CREATE, CKA_WRAP, true);
+	struct object *dropped = changed(trusted, false, CKA_TRUSTED, false, &so, CKR_OK);
+	struct object *imported = wrapper(HOW_CREATE, CKA_WRAP, false);
+
+	CHECK(inherits(leaves, HOW_UNWRAP, false, CKA_SENSITIVE, true));
+	CHECK(inherits(trusted, HOW_UNWRAP, false, CKA_SENSITIVE, true));
+	CHECK(inherits(dropped, HOW_UNWRAP, false, CKA_SENSITIVE, true)); /* it held them before */
+	CHECK(!inherits(imported, HOW_UNWRAP, false, CKA_SENSITIVE, true));
+	object_put(leaves);
+	object_put(trusted);
+	object_put(dropped);
+	object_put(imported);
 	CHECK(inherits(pure, HOW_UNWRAP, false, CKA_SENSITIVE, true));
 	CHECK(!inherits(pure, HOW_UNWRAP, true, CKA_SENSITIVE, true));
 	CHECK(!inherits(mixed, HOW_UNWRAP, false, CKA_SENSITIVE, true));
@@ -248,6 +416,11 @@ main(void)
 	test_wrap_strict_policy_for_sensitive_keys();
 	test_wrap_strict_policy_never_forgets();
 	test_wrap_strict_policy_weaker_key();
+	test_wrap_strict_policy_key_that_could_leave();
+	test_wrap_after_compat();
+	test_wrap_key_from_a_password();
+	test_mechanism_of_the_other_policy();
+	test_raw_rsa_needs_both_usages();
 	test_heritage();
 	return unit_done("test_policy");
 }

@@ -11,15 +11,28 @@ static const uint8_t key_bytes[32] = "0123456789abcdef0123456789ABCDE";
 static const CK_MECHANISM hmac = {CKM_SHA256_HMAC, NULL, 0}, sha256 = {CKM_SHA256, NULL, 0};
 
 static CK_ULONG
-new_key(struct peer *p, CK_ULONG s, CK_KEY_TYPE type, CK_ATTRIBUTE_TYPE use, CK_ATTRIBUTE_TYPE second_use,
-	CK_BBOOL careful)
+new_key(struct peer *p, CK_ULONG s, CK_KEY_TYPE type, CK_ATTRIBUTE_TYPE use, CK_ATTRIBUTE_TYPE second_use)
 {
 	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
 	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &type, sizeof(type)},
 		{CKA_VALUE, (void *)key_bytes, 32}, {CKA_TOKEN, &no, 1}, {CKA_PRIVATE, &yes, 1}, {use, &yes, 1},
-		{second_use, &yes, 1}, {CKA_ALWAYS_AUTHENTICATE, &careful, 1}};
+		{second_use, &yes, 1}};
 
-	return ask(p, WIRE_CREATE_OBJECT, "ua", s, t, careful ? 8UL : 7UL) == CKR_OK ? got(p) : 0;
+	return ask(p, WIRE_CREATE_OBJECT, "ua", s, t, 7UL) == CKR_OK ? got(p) : 0;
+}
+
+/* One with CKA_ALWAYS_AUTHENTICATE, which private keys alone can have. */
+static CK_ULONG
+careful_key(struct peer *p, CK_ULONG s)
+{
+	static CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+	CK_MECHANISM gen = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+	CK_ATTRIBUTE pub[] = {{CKA_EC_PARAMS, p256, sizeof(p256)}},
+		     priv[] = {{CKA_PRIVATE, &yes, 1}, {CKA_SIGN, &yes, 1}, {CKA_ALWAYS_AUTHENTICATE, &yes, 1}};
+
+	CHECK_RV(CKR_OK, ask(p, WIRE_GENERATE_KEY_PAIR, "umaa", s, &gen, pub, 1UL, priv, 3UL));
+	got(p);
+	return got(p);
 }
 
 static bool
@@ -50,8 +63,8 @@ sign_now(struct peer *p, CK_ULONG s, CK_ULONG key, const char *text, int present
 static void
 test_the_answer_is_that_of_the_two_calls(struct peer *p, CK_ULONG s)
 {
-	CK_ULONG key = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY, CK_FALSE);
-	CK_ULONG aes = new_key(p, s, CKK_AES, CKA_ENCRYPT, CKA_DECRYPT, CK_FALSE);
+	CK_ULONG key = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY);
+	CK_ULONG aes = new_key(p, s, CKK_AES, CKA_ENCRYPT, CKA_DECRYPT);
 	uint8_t want[32], iv[16] = {9}, cipher[16];
 	CK_MECHANISM cbc = {CKM_AES_CBC, iv, sizeof(iv)};
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -85,19 +98,18 @@ test_the_answer_is_that_of_the_two_calls(struct peer *p, CK_ULONG s)
 static void
 test_a_failure_leaves_no_operation(struct peer *p, CK_ULONG s)
 {
-	CK_ULONG key = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY, CK_FALSE);
-	CK_ULONG aes = new_key(p, s, CKK_AES, CKA_ENCRYPT, CKA_DECRYPT, CK_FALSE);
-	CK_ULONG careful = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY, CK_TRUE);
+	CK_ULONG key = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY);
+	CK_ULONG aes = new_key(p, s, CKK_AES, CKA_ENCRYPT, CKA_DECRYPT);
+	CK_ULONG careful = careful_key(p, s);
 	uint8_t iv[16] = {9};
-	CK_MECHANISM cbc = {CKM_AES_CBC, iv, sizeof(iv)};
+	CK_MECHANISM cbc = {CKM_AES_CBC, iv, sizeof(iv)}, ecdsa = {CKM_ECDSA_SHA256, NULL, 0};
 
 	CHECK_RV(CKR_KEY_HANDLE_INVALID, sign_now(p, s, key + 1000, "x", 1, 32));
 	CHECK_RV(CKR_KEY_TYPE_INCONSISTENT, sign_now(p, s, aes, "x", 1, 32));
 	CHECK_RV(CKR_DATA_LEN_RANGE, ask(p, WIRE_ENCRYPT_NOW, "umubo", s, &cbc, aes, "odd", (size_t)3, 1, 16UL));
 	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(p, WIRE_ENCRYPT, "ubo", s, iv, (size_t)16, 1, 16UL));
-	if (careful != 0) { /* where such a secret key can be made */
-		CHECK_RV(CKR_USER_NOT_LOGGED_IN, sign_now(p, s, careful, "x", 1, 32));
-	}
+	CHECK_RV(CKR_USER_NOT_LOGGED_IN,
+		ask(p, WIRE_SIGN_NOW, "umubo", s, &ecdsa, careful, "x", (size_t)1, 1, 64UL));
 	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(p, WIRE_SIGN, "ubo", s, "x", (size_t)1, 1, 32UL));
 	CHECK_RV(CKR_SESSION_HANDLE_INVALID, sign_now(p, s + 1000, key, "x", 1, 32));
 }
@@ -105,7 +117,7 @@ test_a_failure_leaves_no_operation(struct peer *p, CK_ULONG s)
 static void
 test_what_runs_is_not_disturbed(struct peer *p, CK_ULONG s)
 {
-	CK_ULONG key = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY, CK_FALSE);
+	CK_ULONG key = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY);
 	const uint8_t *data;
 	uint8_t want[32];
 	CK_ULONG length;
@@ -130,7 +142,7 @@ test_what_runs_is_not_disturbed(struct peer *p, CK_ULONG s)
 static void
 test_a_cut_frame_begins_nothing(struct peer *p, CK_ULONG s)
 {
-	CK_ULONG key = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY, CK_FALSE);
+	CK_ULONG key = new_key(p, s, CKK_GENERIC_SECRET, CKA_SIGN, CKA_VERIFY);
 	struct codec m = {0};
 	struct wire_header h;
 

@@ -325,7 +325,7 @@ test_set_remembers_roles(void)
 	attrs_free(&out);
 	templ(&c, CKA_SIGN, YES, END);
 	CHECK_RV(CKR_OK, rules_copy(&out, o, &c, &user_compat));
-	CHECK(attrs_ulong(&out, TKA_ROLES, 0) == (CKF_WRAP | CKF_ENCRYPT | CKF_SIGN));
+	CHECK(attrs_ulong(&out, TKA_ROLES, 0) == (CKF_WRAP | CKF_ENCRYPT | CKF_SIGN | ROLE_WIDENED));
 	CHECK(attrs_ulong(&out, TKA_ORIGIN, 0) == ORIGIN_GENERATED);
 	attrs_free(&out);
 	attrs_free(&c);
@@ -394,6 +394,136 @@ test_copy(void)
 	attrs_free(&t);
 }
 
+/* ---- classes that are no keys ---- */
+
+static void
+test_data_can_be_rewritten(void)
+{
+	struct attrs t = {0}, a = {0}, c = {0}, out = {0};
+	struct object *o = NULL;
+
+	templ(&t, CKA_CLASS, CKO_DATA, END);
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_VALUE, "one", 3));
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, rules_finish(&a, HOW_CREATE, NULL, NULL));
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK_RV(CKR_OK, attrs_set(&c, CKA_VALUE, "second", 6));
+	CHECK_RV(CKR_OK, rules_set(&out, o, &c, &user));
+	CHECK(attrs_get(&out, CKA_VALUE)->len == 6);
+	attrs_free(&out);
+	object_put(o);
+	o = NULL;
+	templ(&t, CKA_MODIFIABLE, NO, END);
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK_RV(CKR_ACTION_PROHIBITED, rules_set(&out, o, &c, &user));
+	object_put(o);
+	attrs_free(&t);
+	attrs_free(&c);
+}
+
+static void
+test_trust_says_whom_it_is_given_to(void)
+{
+	struct attrs t = {0}, a = {0}, c = {0}, out = {0};
+	struct object *o = NULL;
+
+	templ(&t, CKA_CLASS, CKO_TRUST, CKA_TRUST_SERVER_AUTH, CKT_TRUST_ANCHOR, END);
+	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_ISSUER, "0", 1));
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_SERIAL_NUMBER, "1", 1));
+	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, begin(&a, &t, HOW_CREATE, &user)); /* no hash */
+	templ(&t, CKA_TRUST_SERVER_AUTH, CKT_NOT_TRUSTED, END);
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	CHECK(attrs_ulong(&a, CKA_NAME_HASH_ALGORITHM, 0) == CKM_SHA_1 && !attrs_bool(&a, CKA_PRIVATE, true));
+	CHECK_RV(CKR_OK, rules_finish(&a, HOW_CREATE, NULL, NULL));
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	templ(&c, CKA_TRUST_SERVER_AUTH, CKT_TRUST_ANCHOR, END);
+	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, rules_set(&out, o, &c, &user));
+	templ(&c, CKA_TRUST_SERVER_AUTH, CKT_TRUST_UNKNOWN, END);
+	CHECK_RV(CKR_OK, rules_set(&out, o, &c, &user));
+	attrs_free(&out);
+	object_put(o);
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_HASH_OF_CERTIFICATE, "01234567890123456789", 20));
+	templ(&t, CKA_TRUST_CODE_SIGNING, CKT_TRUSTED, END);
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	templ(&t, CKA_TRUST_CODE_SIGNING, 5UL, END);
+	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, begin(&a, &t, HOW_CREATE, &user));
+	attrs_free(&t);
+	attrs_free(&a);
+	attrs_free(&c);
+}
+
+static void
+test_certificate_elsewhere_is_known_by_its_hashes(void)
+{
+	struct attrs t = {0}, a = {0};
+
+	templ(&t, CKA_CLASS, CKO_CERTIFICATE, CKA_CERTIFICATE_TYPE, CKC_X_509, END);
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_SUBJECT, "0", 1));
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_URL, "http://x", 8));
+	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_HASH_OF_SUBJECT_PUBLIC_KEY, "01234567890123456789", 20));
+	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_HASH_OF_ISSUER_PUBLIC_KEY, "01234567890123456789", 20));
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, rules_finish(&a, HOW_CREATE, NULL, NULL));
+	CHECK(attrs_ulong(&a, CKA_NAME_HASH_ALGORITHM, 0) == CKM_SHA_1);
+	templ(&t, CKA_CERTIFICATE_CATEGORY, 3UL, END);
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	templ(&t, CKA_CERTIFICATE_CATEGORY, 4UL, END);
+	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, begin(&a, &t, HOW_CREATE, &user));
+	attrs_free(&t);
+	templ(&t, CKA_CLASS, CKO_CERTIFICATE, CKA_CERTIFICATE_TYPE, CKC_WTLS, END);
+	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, begin(&a, &t, HOW_CREATE, &user));
+	attrs_free(&t);
+	attrs_free(&a);
+}
+
+static void
+test_profiles_are_the_tokens_own(void)
+{
+	struct attrs t = {0}, a = {0};
+
+	templ(&t, CKA_CLASS, CKO_PROFILE, END);
+	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, begin(&a, &t, HOW_CREATE, &user));
+	templ(&t, CKA_PROFILE_ID, CKP_BASELINE_PROVIDER, END);
+	CHECK_RV(CKR_ATTRIBUTE_READ_ONLY, begin(&a, &t, HOW_CREATE, &user));
+	templ(&t, CKA_CLASS, CKO_VALIDATION, END);
+	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, begin(&a, &t, HOW_CREATE, &user));
+	templ(&t, CKA_CLASS, 0xce534353UL, END); /* NSS's trust */
+	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, begin(&a, &t, HOW_CREATE, &user));
+	attrs_free(&t);
+	attrs_free(&a);
+}
+
+static void
+test_otp_keys_are_kept_and_hidden(void)
+{
+	struct attrs t = {0}, a = {0};
+	const struct attr *v;
+	struct object *o = NULL;
+
+	templ(&t, CKA_CLASS, CKO_OTP_KEY, CKA_KEY_TYPE, CKK_HOTP, END);
+	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_VALUE, "12345678901234567890", 20));
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	CHECK_RV(CKR_OK, rules_finish(&a, HOW_CREATE, NULL, NULL));
+	CHECK(attrs_ulong(&a, CKA_OTP_LENGTH, 0) == 6 && attrs_ulong(&a, CKA_VALUE_LEN, 0) == 20);
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK_RV(CKR_ATTRIBUTE_SENSITIVE, object_read(o, CKA_VALUE, &v));
+	CHECK_RV(CKR_ATTRIBUTE_TYPE_INVALID, object_read(o, CKA_OTP_TIME_INTERVAL, &v));
+	object_put(o);
+	o = NULL;
+	templ(&t, CKA_KEY_TYPE, CKK_SECURID, END);
+	CHECK_RV(CKR_OK, begin(&a, &t, HOW_CREATE, &user));
+	CHECK(attrs_ulong(&a, CKA_OTP_TIME_INTERVAL, 0) == 60);
+	templ(&t, CKA_KEY_TYPE, CKK_AES, END);
+	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, begin(&a, &t, HOW_CREATE, &user));
+	attrs_free(&t);
+	attrs_free(&a);
+}
+
 int
 main(void)
 {
@@ -410,5 +540,10 @@ main(void)
 	test_set_remembers_roles();
 	test_set_who_may();
 	test_copy();
+	test_data_can_be_rewritten();
+	test_trust_says_whom_it_is_given_to();
+	test_certificate_elsewhere_is_known_by_its_hashes();
+	test_profiles_are_the_tokens_own();
+	test_otp_keys_are_kept_and_hidden();
 	return unit_done("test_rules");
 }

@@ -1,0 +1,16 @@
+/*
+ * mech_block.h - ciphers in blocks and streams without a tag: what AES, DES and ChaCha20 share
+ *
+ * Use:        a family's begin sets op->block, op->whole_blocks, op->pads and op->blocks and makes op->cctx; the
+ *             rest of its functions are these.
+ */
+#ifndef TOKENFS_MECH_BLOCK_H
+#define TOKENFS_MECH_BLOCK_H
+
+#include "mech_family.h"
+
+uint64_t block_total(const struct op *op, uint64_t fed, bool final);
+CK_RV block_update(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len);
+CK_RV block_final(struct op *op, uint8_t *out, size_t *out_len);
+
+#endif

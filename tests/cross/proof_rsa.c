@@ -1,0 +1,420 @@
+/* RSA: PKCS #1 v1.5, raw, OAEP, PSS; keys of several lengths, made outside and in the token. */
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+
+#include "oracle.h"
+
+struct pair {
+	EVP_PKEY *pkey;
+	size_t size;
+	CK_OBJECT_HANDLE pub, priv;
+};
+
+static bool
+some_pair(struct pair *k)
+{
+	static const unsigned bits[] = {2048, 2049, 2055, 3072};
+
+	k->pkey = rsa_key(bits[chance(NELEMS(bits))]);
+	k->size = (size_t)EVP_PKEY_get_size(k->pkey);
+	return is_ok("a public key", key_public(k->pkey, USE_PUBLIC, &k->pub)) &&
+	       is_ok("a private key", key_private(k->pkey, USE_PRIVATE, &k->priv));
+}
+
+/* ---- OpenSSL ---- */
+struct way {
+	int padding;
+	const char *md, *mgf;
+	int salt;
+	struct blob label;
+};
+
+static EVP_MD *
+fetched(const char *name)
+{
+	static struct {
+		const char *name;
+		EVP_MD *md;
+	} pool[16];
+
+	for (size_t i = 0; i < NELEMS(pool); i++) {
+		if (pool[i].name == NULL) {
+			pool[i].name = name;
+			must_be((pool[i].md = EVP_MD_fetch(NULL, name, NULL)) != NULL, name);
+		}
+		if (strcmp(pool[i].name, name) == 0)
+			return pool[i].md;
+	}
+	return NULL;
+}
+
+static void
+set_way(EVP_PKEY_CTX *c, const struct way *w)
+{
+	must_be(EVP_PKEY_CTX_set_rsa_padding(c, w->padding) == 1, "padding");
+	if (w->padding == RSA_PKCS1_OAEP_PADDING) {
+		must_be(EVP_PKEY_CTX_set_rsa_oaep_md(c, fetched(w->md)) == 1 &&
+				EVP_PKEY_CTX_set_rsa_mgf1_md(c, fetched(w->mgf)) == 1,
+			"OAEP");
+		if (w->label.len > 0)
+			must_be(EVP_PKEY_CTX_set0_rsa_oaep_label(c,
+					OPENSSL_memdup(w->label.data, w->label.len),
+					(int)w->label.len) == 1,
+				"label");
+		return;
+	}
+	if (w->md != NULL)
+		must_be(EVP_PKEY_CTX_set_signature_md(c, fetched(w->md)) == 1, "digest");
+	if (w->padding == RSA_PKCS1_PSS_PADDING)
+		must_be(EVP_PKEY_CTX_set_rsa_mgf1_md(c, fetched(w->mgf)) == 1 &&
+				EVP_PKEY_CTX_set_rsa_pss_saltlen(c, w->salt) == 1,
+			"PSS");
+}
+
+static struct blob
+openssl(int (*init)(EVP_PKEY_CTX *),
+	int (*run)(EVP_PKEY_CTX *, unsigned char *, size_t *, const unsigned char *, size_t),
+	EVP_PKEY *pkey, const struct way *w, struct blob in)
+{
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+	struct blob out = blob_new((size_t)EVP_PKEY_get_size(pkey));
+
+	must_be(init(c) == 1, "RSA");
+	set_way(c, w);
+	if (run(c, out.data, &out.len, in.data, in.len) != 1)
+		out = (struct blob){0};
+	EVP_PKEY_CTX_free(c);
+	ERR_clear_error();
+	return out;
+}
+
+static bool
+openssl_verifies(EVP_PKEY *pkey, const struct way *w, struct blob hash, struct blob sig)
+{
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+	bool ok;
+
+	must_be(EVP_PKEY_verify_init(c) == 1, "RSA");
+	set_way(c, w);
+	ok = EVP_PKEY_verify(c, sig.data, sig.len, hash.data, hash.len) == 1;
+	EVP_PKEY_CTX_free(c);
+	ERR_clear_error();
+	return ok;
+}
+
+/* ---- signatures ---- */
+static struct way
+signature_way(const struct proof *p, CK_MECHANISM *m)
+{
+	struct way w = {.padding = p->variant, .md = p->name};
+	CK_MECHANISM_TYPE hash = 0;
+	CK_RSA_PKCS_PSS_PARAMS pss;
+	struct blob b;
+
+	if (p->variant != RSA_PKCS1_PSS_PADDING)
+		return w;
+	do
+		hash = some_hash();
+	while (w.md != NULL && strcmp(hash_name(hash), w.md) != 0);
+	w.md = hash_name(hash);
+	pss = (CK_RSA_PKCS_PSS_PARAMS){hash, 1 + chance(9), 0};
+	pss.sLen = chance(2) == 0 ? oracle_hash_size(w.md) : chance(100);
+	w.mgf = hash_of_mgf(pss.mgf);
+	w.salt = (int)pss.sLen;
+	b = blob_of(&pss, sizeof(pss));
+	m->pParameter = b.data;
+	m->ulParameterLen = b.len;
+	return w;
+}
+
+static void
+refuse_changed(
+	CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct blob in, struct blob sig, enum ways ways)
+{
+	struct blob bad = blob_of(sig.data, sig.len);
+	CK_RV rv;
+
+	bad.data[bad.len / 2 + chance((uint32_t)bad.len / 2)] ^= (uint8_t)(1u << chance(8));
+	rv = use_verify(m, key, in, bad, ways);
+	checks++;
+	if (rv != CKR_SIGNATURE_INVALID)
+		fail("verification of a wrong signature gave 0x%lx", rv);
+}
+
+static void
+prove_sign(const struct proof *p)
+{
+	CK_MECHANISM m = {p->type, NULL, 0};
+	struct way w = signature_way(p, &m);
+	bool hashes = p->name != NULL;
+	enum ways ways = hashes ? ANY_WAY : ONE_PART;
+	struct blob in = blob_random(hashes ? some_length() : oracle_hash_size(w.md)), hash,
+		    out;
+	struct pair k;
+
+	if (!some_pair(&k))
+		return;
+	hash = hashes ? oracle_hash(w.md, in) : in;
+	if (is_ok("sign", use_key(CKF_SIGN, &m, k.priv, in, k.size, ways, &out))) {
+		checks++;
+		if (!openssl_verifies(k.pkey, &w, hash, out))
+			fail("OpenSSL refuses the token's signature");
+	}
+	out = openssl(EVP_PKEY_sign_init, EVP_PKEY_sign, k.pkey, &w, hash);
+	is_ok("verification of OpenSSL's signature", use_verify(&m, k.pub, in, out, ways));
+	refuse_changed(&m, k.pub, in, out, ways);
+}
+
+/* ---- v1.5 and raw: signatures of what is given, and encryption ---- */
+static struct blob
+without_zeros(struct blob b)
+{
+	while (b.len > 0 && b.data[0] == 0)
+		b = blob_part(b, 1, b.len - 1);
+	return b;
+}
+
+/* What OpenSSL needs for a raw operation: as long as the modulus. */
+static struct blob
+widened(const struct proof *p, struct blob in, size_t size)
+{
+	return p->variant == RSA_NO_PADDING ? blob_join(blob_new(size - in.len), in) : in;
+}
+
+static struct blob
+plain_input(const struct proof *p, size_t size)
+{
+	struct blob in = blob_random(
+		1 + chance((uint32_t)(p->variant == RSA_NO_PADDING ? size : size - 11)));
+
+	if (in.len == size) /* below the modulus */
+		in.data[0] = 0;
+	return in;
+}
+
+static void
+prove_plain_sign(const struct proof *p, const struct pair *k)
+{
+	CK_MECHANISM m = {p->type, NULL, 0};
+	struct way w = {.padding = p->variant};
+	struct blob in = plain_input(p, k->size), wanted, out;
+
+	wanted = openssl(
+		EVP_PKEY_sign_init, EVP_PKEY_sign, k->pkey, &w, widened(p, in, k->size));
+	if (is_ok("sign", use_key(CKF_SIGN, &m, k->priv, in, k->size, ONE_PART, &out)))
+		same("the signature", wanted, out);
+	is_ok("verify", use_verify(&m, k->pub, in, wanted, ONE_PART));
+	refuse_changed(&m, k->pub, in, wanted, ONE_PART);
+	if (is_ok("sign recover",
+		    use_key(CKF_SIGN_RECOVER, &m, k->priv, in, k->size, ONE_PART, &out)))
+		same("the signature with recovery", wanted, out);
+	if (is_ok("verify recover",
+		    use_key(CKF_VERIFY_RECOVER, &m, k->pub, wanted, k->size, ONE_PART, &out)))
+		same("what was recovered", without_zeros(in),
+			p->variant == RSA_NO_PADDING ? without_zeros(out) : without_zeros(out));
+}
+
+static void
+prove_encrypt(const struct proof *p, const struct pair *k, CK_MECHANISM *m, const struct way *w,
+	struct blob in)
+{
+	struct blob out, back;
+
+	if (is_ok("encrypt", use_key(CKF_ENCRYPT, m, k->pub, in, k->size, ONE_PART, &out))) {
+		back = openssl(EVP_PKEY_decrypt_init, EVP_PKEY_decrypt, k->pkey, w, out);
+		same("what OpenSSL decrypts", widened(p, in, k->size), back);
+	}
+	out = openssl(
+		EVP_PKEY_encrypt_init, EVP_PKEY_encrypt, k->pkey, w, widened(p, in, k->size));
+	if (is_ok("decrypt", use_key(CKF_DECRYPT, m, k->priv, out, k->size, ONE_PART, &back)))
+		same("what the token decrypts", widened(p, in, k->size), back);
+}
+
+static void
+prove_wrap(const struct pair *k, CK_MECHANISM *m, const struct way *w, size_t most)
+{
+	struct blob secret = blob_random(1 + chance((uint32_t)most)), out, got = {0};
+	CK_OBJECT_HANDLE target, h;
+	struct templ t = {.n = 0};
+
+	if (!is_ok("a target", key_secret(CKK_GENERIC_SECRET, secret, CKF_SIGN, &target)))
+		return;
+	if (is_ok("C_WrapKey", use_wrap(m, k->pub, target, &out)))
+		same("what OpenSSL unwraps", secret,
+			openssl(EVP_PKEY_decrypt_init, EVP_PKEY_decrypt, k->pkey, w, out));
+	out = openssl(EVP_PKEY_encrypt_init, EVP_PKEY_encrypt, k->pkey, w, secret);
+	templ_key(&t, CKO_SECRET_KEY, CKK_GENERIC_SECRET, CKF_SIGN);
+	if (is_ok("C_UnwrapKey", use_unwrap(m, k->priv, out, &t, &h))) {
+		get_blob(h, CKA_VALUE, &got);
+		same("the unwrapped key", secret, got);
+	}
+}
+
+static void
+prove_plain(const struct proof *p)
+{
+	CK_MECHANISM m = {p->type, NULL, 0};
+	struct way w = {.padding = p->variant};
+	struct pair k;
+
+	if (!some_pair(&k))
+		return;
+	prove_plain_sign(p, &k);
+	prove_encrypt(p, &k, &m, &w, plain_input(p, k.size));
+	if (claims(CKF_WRAP | CKF_UNWRAP))
+		prove_wrap(&k, &m, &w, k.size - 11);
+}
+
+static void
+prove_oaep(const struct proof *p)
+{
+	CK_RSA_PKCS_OAEP_PARAMS oaep = {
+		.hashAlg = some_hash(), .mgf = 1 + chance(9), .source = CKZ_DATA_SPECIFIED};
+	struct way w = {RSA_PKCS1_OAEP_PADDING, hash_name(oaep.hashAlg), hash_of_mgf(oaep.mgf),
+		0, blob_random(chance(2) * chance(80))};
+	CK_MECHANISM m = {p->type, &oaep, sizeof(oaep)};
+	size_t most;
+	struct pair k;
+
+	if (!some_pair(&k))
+		return;
+	oaep.pSourceData = w.label.len > 0 ? w.label.data : NULL;
+	oaep.ulSourceDataLen = w.label.len;
+	most = k.size - 2 * oracle_hash_size(w.md) - 2;
+	prove_encrypt(p, &k, &m, &w, blob_random(chance((uint32_t)most + 1)));
+	prove_wrap(&k, &m, &w, most);
+}
+
+/* ---- key pairs ---- */
+static void
+prove_generate(const struct proof *p)
+{
+	static const CK_ULONG bits[] = {2048, 2056, 3072};
+	CK_MECHANISM m = {p->type, NULL, 0}, sign = {CKM_SHA256_RSA_PKCS, NULL, 0};
+	CK_ULONG n = bits[round_now % NELEMS(bits)];
+	struct templ pub = {.n = 0}, priv = {.n = 0};
+	struct way w = {.padding = RSA_PKCS1_PADDING, .md = "SHA2-256"};
+	struct blob in = blob_random(100), out, modulus, exponent;
+	CK_OBJECT_HANDLE a, b;
+	EVP_PKEY *pkey;
+
+	templ_bool(&pub, CKA_TOKEN, false);
+	templ_ulong(&pub, CKA_MODULUS_BITS, n);
+	templ_uses(&pub, CKF_VERIFY);
+	if (chance(2) == 0)
+		templ_blob(&pub, CKA_PUBLIC_EXPONENT, blob_of("\x01\x00\x01", 3));
+	templ_bool(&priv, CKA_TOKEN, false);
+	templ_uses(&priv, CKF_SIGN);
+	if (!is_ok("C_GenerateKeyPair", use_generate_pair(&m, &pub, &priv, &a, &b)) ||
+		(pkey = key_exported(a)) == NULL)
+		return;
+	checks++;
+	if ((CK_ULONG)EVP_PKEY_get_bits(pkey) != n || get_ulong(a, CKA_MODULUS_BITS) != n)
+		fail("the modulus has %d bits, not %lu", EVP_PKEY_get_bits(pkey), n);
+	if (is_ok("sign", use_key(CKF_SIGN, &sign, b, in, 1024, ANY_WAY, &out))) {
+		checks++;
+		if (!openssl_verifies(pkey, &w, oracle_hash("SHA2-256", in), out))
+			fail("OpenSSL refuses a signature of the new key");
+	}
+	proved &= ~(CK_FLAGS)CKF_SIGN; /* another mechanism's */
+	if (get_blob(a, CKA_MODULUS, &modulus) && get_blob(b, CKA_MODULUS, &exponent))
+		same("the modulus of the private half", modulus, exponent);
+	EVP_PKEY_free(pkey);
+}
+
+/* A public key of any length, of which nobody knows the private half: a modulus need not be a
+ * product of two primes to be computed with. */
+static CK_RV
+make_public(const struct proof *p, CK_ULONG bits, CK_OBJECT_HANDLE *pub, CK_OBJECT_HANDLE *priv)
+{
+	struct blob n = blob_random((bits + 7) / 8);
+	struct templ t = {.n = 0};
+
+	(void)p;
+	*priv = 0;
+	n.data[0] = (uint8_t)((n.data[0] & ((1u << ((bits - 1) % 8)) - 1)) |
+			      1u << ((bits - 1) % 8));
+	n.data[n.len - 1] |= 1;
+	templ_key(&t, CKO_PUBLIC_KEY, CKK_RSA, USE_PUBLIC);
+	templ_blob(&t, CKA_MODULUS, n);
+	templ_blob(&t, CKA_PUBLIC_EXPONENT, blob_of("\x01\x00\x01", 3));
+	return object_make(&t, pub);
+}
+
+static CK_RV
+make_pair(const struct proof *p, CK_ULONG bits, CK_OBJECT_HANDLE *pub, CK_OBJECT_HANDLE *priv)
+{
+	CK_MECHANISM m = {p->type, NULL, 0};
+	struct templ a = {.n = 0}, b = {.n = 0};
+
+	if (bits > 4096 && claims(CKF_GENERATE_KEY_PAIR) && proved != 0 && bits <= 16384)
+		return CKR_OK; /* takes minutes */
+	templ_bool(&a, CKA_TOKEN, false);
+	templ_ulong(&a, CKA_MODULUS_BITS, bits);
+	templ_bool(&b, CKA_TOKEN, false);
+	return use_generate_pair(&m, &a, &b, pub, priv);
+}
+
+/* PSS parameters that fit any length of key. */
+static void
+pss_param(const struct proof *p, CK_MECHANISM *m, size_t in_len)
+{
+	(void)in_len;
+	signature_way(p, m);
+	if (m->pParameter != NULL)
+		((CK_RSA_PKCS_PSS_PARAMS *)m->pParameter)->sLen = 0;
+}
+
+static void
+oaep_param(const struct proof *p, CK_MECHANISM *m, size_t in_len)
+{
+	CK_RSA_PKCS_OAEP_PARAMS oaep = {
+		.hashAlg = CKM_SHA_1, .mgf = 1, .source = CKZ_DATA_SPECIFIED};
+	struct blob b = blob_of(&oaep, sizeof(oaep));
+
+	(void)p, (void)in_len;
+	m->pParameter = b.data;
+	m->ulParameterLen = b.len;
+}
+
+#define SIGN(mech, hash)                                                                       \
+	{                                                                                      \
+		mech, prove_sign, hash, CKK_RSA, .variant = RSA_PKCS1_PADDING,                 \
+						 .make = make_public                           \
+	}
+#define PSS(mech, hash)                                                                        \
+	{                                                                                      \
+		mech, prove_sign, hash, CKK_RSA, .variant = RSA_PKCS1_PSS_PADDING,             \
+						 .make = make_public, .param = pss_param       \
+	}
+
+static const struct proof rows[] = {
+	{CKM_RSA_PKCS_KEY_PAIR_GEN, prove_generate, NULL, CKK_RSA, .make = make_pair},
+	{CKM_RSA_PKCS, prove_plain, NULL, CKK_RSA, .variant = RSA_PKCS1_PADDING,
+		.make = make_public},
+	{CKM_RSA_X_509, prove_plain, NULL, CKK_RSA, .variant = RSA_NO_PADDING,
+		.make = make_public},
+	{CKM_RSA_PKCS_OAEP, prove_oaep, NULL, CKK_RSA, .variant = RSA_PKCS1_OAEP_PADDING,
+		.make = make_public, .param = oaep_param},
+	PSS(CKM_RSA_PKCS_PSS, NULL),
+	SIGN(CKM_MD5_RSA_PKCS, "MD5"),
+	SIGN(CKM_SHA1_RSA_PKCS, "SHA1"),
+	SIGN(CKM_SHA224_RSA_PKCS, "SHA2-224"),
+	SIGN(CKM_SHA256_RSA_PKCS, "SHA2-256"),
+	SIGN(CKM_SHA384_RSA_PKCS, "SHA2-384"),
+	SIGN(CKM_SHA512_RSA_PKCS, "SHA2-512"),
+	SIGN(CKM_SHA3_224_RSA_PKCS, "SHA3-224"),
+	SIGN(CKM_SHA3_256_RSA_PKCS, "SHA3-256"),
+	SIGN(CKM_SHA3_384_RSA_PKCS, "SHA3-384"),
+	SIGN(CKM_SHA3_512_RSA_PKCS, "SHA3-512"),
+	PSS(CKM_SHA1_RSA_PKCS_PSS, "SHA1"),
+	PSS(CKM_SHA224_RSA_PKCS_PSS, "SHA2-224"),
+	PSS(CKM_SHA256_RSA_PKCS_PSS, "SHA2-256"),
+	PSS(CKM_SHA384_RSA_PKCS_PSS, "SHA2-384"),
+	PSS(CKM_SHA512_RSA_PKCS_PSS, "SHA2-512"),
+	PSS(CKM_SHA3_224_RSA_PKCS_PSS, "SHA3-224"),
+	PSS(CKM_SHA3_256_RSA_PKCS_PSS, "SHA3-256"),
+	PSS(CKM_SHA3_384_RSA_PKCS_PSS, "SHA3-384"),
+	PSS(CKM_SHA3_512_RSA_PKCS_PSS, "SHA3-512"),
+};
+const struct proofs proofs_rsa = {rows, NELEMS(rows)};
