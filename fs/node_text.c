@@ -262,11 +262,14 @@ static const struct {
 CK_RV
 node_text_mechanisms(const struct look *l, struct text *t)
 {
-	(void)l;
+	bool compat = token_compat(l->token);
+
 	for (size_t i = 0; i < mech_count(); i++) {
 		const struct mech *m = mech_at(i);
 		const char *name = ck_name(NAMES_MECH, m->type);
 
+		if (!mech_offered(m, compat))
+			continue;
 		if (name)
 			text_printf(t, "%s", name);
 		else

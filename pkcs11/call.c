@@ -241,6 +241,16 @@ call_absorb(enum wire_number number, CK_SESSION_HANDLE session, CK_FLAGS operati
 }
 
 void
+call_give_list(struct call *c, const CK_ULONG *list, size_t n, CK_ULONG *out, CK_ULONG *count)
+{
+	if (out != NULL && *count < n)
+		c->rv = CKR_BUFFER_TOO_SMALL;
+	else if (out != NULL && n > 0)
+		memcpy(out, list, n * sizeof(*list));
+	*count = n;
+}
+
+void
 call_get_list(struct call *c, CK_ULONG *out, CK_ULONG *count, size_t max)
 {
 	CK_ULONG *list = NULL;
@@ -248,10 +258,6 @@ call_get_list(struct call *c, CK_ULONG *out, CK_ULONG *count, size_t max)
 
 	if (!codec_get_ulongs(&c->codec, &list, &n, max))
 		return;
-	if (out != NULL && *count < n)
-		c->rv = CKR_BUFFER_TOO_SMALL;
-	else if (out != NULL && n > 0)
-		memcpy(out, list, n * sizeof(*list));
-	*count = n;
+	call_give_list(c, list, n, out, count);
 	free(list);
 }

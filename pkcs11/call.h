@@ -82,5 +82,10 @@ CK_RV call_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely);
 bool call_get_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely);
 /* The same convention for an array of numbers ('h') that the daemon sends whole. */
 void call_get_list(struct call *c, CK_ULONG *out, CK_ULONG *count, size_t max);
+void call_give_list(struct call *c, const CK_ULONG *list, size_t n, CK_ULONG *out, CK_ULONG *count);
+
+/* C_GetMechanismList of the function lists up to 3.0: without what later versions of the standard added. Clients of those
+ * lists look every number up in a table of their time and stop at the first one it lacks (PyKCS11). */
+CK_RV call_mechanism_list_3_0(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *count);
 
 #endif

@@ -147,21 +147,57 @@ C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 	return slot_end(&c);
 }
 
-CK_RV
-C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *count)
+/* Not what PKCS#11 3.1 and 3.2 added. */
+static bool
+is_of_3_0(CK_MECHANISM_TYPE type)
 {
+	static const struct {
+		CK_MECHANISM_TYPE first, last;
+	} added[] = {{0xF, 0xF}, {0x17, 0x17}, {0x1C, 0x1F}, {0x23, 0x2E}, {0x34, 0x34}, {0x36, 0x3F}, {0x56, 0x57},
+		{0x210C, 0x210C}, {0x4032, 0x403C}};
+
+	for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++) {
+		if (type >= added[i].first && type <= added[i].last)
+			return false;
+	}
+	return true;
+}
+
+/* keep NULL: all of them. */
+static CK_RV
+mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *count, bool (*keep)(CK_MECHANISM_TYPE))
+{
+	CK_MECHANISM_TYPE *all = NULL;
 	struct call c;
+	size_t n = 0, kept = 0;
 
 	call_begin(&c, WIRE_GET_MECHANISM_LIST, REACH_START);
 	call_need(&c, count != NULL);
 	codec_put_ulong(&c.codec, slot);
-	if (call_send(&c, CALL_OUTPUT(256 * CALL_ULONG))) {
-		call_get_list(&c, list, count, MAX_LIST);
+	if (call_send(&c, CALL_OUTPUT(512 * CALL_ULONG)) && codec_get_ulongs(&c.codec, &all, &n, MAX_LIST)) {
+		for (size_t i = 0; i < n; i++) {
+			if (keep == NULL || keep(all[i]))
+				all[kept++] = all[i];
+		}
+		call_give_list(&c, all, kept, list, count);
+		free(all);
 	} else if (is_spare(&c, slot)) {
 		*count = 0; /* which ones there are only the daemon knows */
 		c.rv = CKR_OK;
 	}
 	return slot_end(&c);
+}
+
+CK_RV
+C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *count)
+{
+	return mechanism_list(slot, list, count, NULL);
+}
+
+CK_RV
+call_mechanism_list_3_0(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *count)
+{
+	return mechanism_list(slot, list, count, is_of_3_0);
 }
 
 CK_RV

@@ -3,6 +3,7 @@
  * 3.1 5.4.4 to 5.4.6) which hands them out.
  */
 #include "export.h"
+#include "call.h"
 
 #include <string.h>
 
@@ -56,9 +57,9 @@ struct list_3_2 {
 	MEMBER(C_UnwrapKeyAuthenticated);
 };
 
-#define CALLS_2_40(get_info)                                                                   \
+#define CALLS_2_40(get_info, mechanisms)                                                       \
 	C_Initialize, C_Finalize, get_info, C_GetFunctionList, C_GetSlotList,                  \
-	C_GetSlotInfo, C_GetTokenInfo, C_GetMechanismList, C_GetMechanismInfo, C_InitToken,    \
+	C_GetSlotInfo, C_GetTokenInfo, mechanisms, C_GetMechanismInfo, C_InitToken,            \
 	C_InitPIN, C_SetPIN, C_OpenSession, C_CloseSession, C_CloseAllSessions,                \
 	C_GetSessionInfo, C_GetOperationState, C_SetOperationState, C_Login, C_Logout,         \
 	C_CreateObject, C_CopyObject, C_DestroyObject, C_GetObjectSize,                        \
@@ -110,9 +111,9 @@ get_info_3_2(CK_INFO *info)
 	return get_info(info, 2);
 }
 
-static CK_FUNCTION_LIST list_2_40 = {{2, 40}, CALLS_2_40(C_GetInfo)};
-static struct list_3_0 list_3_0 = {{{3, 0}, CALLS_2_40(get_info_3_0)}, CALLS_3_0};
-static struct list_3_2 list_3_2 = {{{{3, 2}, CALLS_2_40(get_info_3_2)}, CALLS_3_0}, CALLS_3_2};
+static CK_FUNCTION_LIST list_2_40 = {{2, 40}, CALLS_2_40(C_GetInfo, call_mechanism_list_3_0)};
+static struct list_3_0 list_3_0 = {{{3, 0}, CALLS_2_40(get_info_3_0, call_mechanism_list_3_0)}, CALLS_3_0};
+static struct list_3_2 list_3_2 = {{{{3, 2}, CALLS_2_40(get_info_3_2, C_GetMechanismList)}, CALLS_3_0}, CALLS_3_2};
 
 /* Newest first: the first is what an application gets that asks for nothing in particular. */
 static CK_INTERFACE interfaces[] = {

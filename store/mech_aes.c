@@ -159,6 +159,7 @@ const struct mech_family family_aes = {
 	.there = aes_there,
 	.begin = aes_begin,
 	.total = block_total,
+	.fits = block_fits,
 	.update = block_update,
 	.final = block_final,
 	.whole = aes_whole,

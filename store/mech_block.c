@@ -41,14 +41,22 @@ block_update(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *o
 }
 
 CK_RV
+block_fits(const struct op *op, uint64_t fed)
+{
+	bool unpads = op->pads && !op->encrypt;
+
+	if ((op->whole_blocks || unpads) && (fed % op->block != 0 || (unpads && fed == 0)))
+		return why(len_range(op), "%llu bytes are not whole blocks", (unsigned long long)fed);
+	return CKR_OK;
+}
+
+CK_RV
 block_final(struct op *op, uint8_t *out, size_t *out_len)
 {
 	bool unpads = op->pads && !op->encrypt;
 	int len = 0;
 
 	*out_len = 0;
-	if ((op->whole_blocks || unpads) && (op->fed % op->block != 0 || (unpads && op->fed == 0)))
-		return why(len_range(op), "%llu bytes are not whole blocks", (unsigned long long)op->fed);
 	if (!op->pads)
 		return CKR_OK;
 	if (EVP_CipherFinal_ex(op->cctx, out, &len) != 1)

@@ -10,6 +10,7 @@
 #include "mech_family.h"
 
 uint64_t block_total(const struct op *op, uint64_t fed, bool final);
+CK_RV block_fits(const struct op *op, uint64_t fed);
 CK_RV block_update(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len);
 CK_RV block_final(struct op *op, uint8_t *out, size_t *out_len);
 

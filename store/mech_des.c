@@ -80,6 +80,7 @@ const struct mech_family family_des = {
 	.there = des_there,
 	.begin = des_begin,
 	.total = block_total,
+	.fits = block_fits,
 	.update = block_update,
 	.final = block_final,
 };

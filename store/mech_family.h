@@ -135,6 +135,8 @@ struct mech_family {
 	CK_RV (*begin)(struct op *op, const CK_MECHANISM *m);
 	/* Bytes that have come out in total after `fed` bytes, with or without the final call. */
 	uint64_t (*total)(const struct op *op, uint64_t fed, bool final);
+	/* May there be an end after `fed` bytes? Asked before an answer or its length is given. NULL: always. */
+	CK_RV (*fits)(const struct op *op, uint64_t fed);
 	/* INPUT_STREAM. *out_len is set to what was written. */
 	CK_RV (*update)(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len);
 	CK_RV (*final)(struct op *op, uint8_t *out, size_t *out_len);

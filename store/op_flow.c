@@ -145,11 +145,14 @@ answer_aside(struct op *op, bool final, const uint8_t *in, size_t n, size_t boun
 static CK_RV
 answer(struct op *op, bool final, const uint8_t *in, size_t n, size_t need, uint8_t *out, CK_ULONG *out_len)
 {
+	const struct mech_family *f = op->mech->family;
 	size_t len = need;
 	CK_RV rv;
 
 	if (out_len == NULL)
 		return over(op, CKR_ARGUMENTS_BAD);
+	if (f->fits != NULL && (rv = f->fits(op, final ? op->fed : n)) != CKR_OK)
+		return over(op, rv);
 	if (out == NULL) {
 		*out_len = op->has_result ? op->result.len : need;
 		return CKR_OK;

@@ -66,10 +66,24 @@ test_pkcs11_tool_own_tests()
 	must p11_user --keypairgen --key-type EC:secp256r1 --id 78 --label pair --test-ec
 	assertContains "$out" '==> OK'
 	must p11_user --test-fork
-	# Three threads and the tool itself initialise at once: one is the first.
-	must p11 --test-threads IN --test-threads IL --test-threads IN
-	assertNotContains "$out" 'stills active'
-	assertEquals "$out" 3 "$(grep -c 'state:-1, rv:CKR_\(OK\|CRYPTOKI_ALREADY_INITIALIZED\)$' "$DIR/out")"
+	# Three threads and the tool itself initialise at once: one is the first. The tool looks once for threads that have
+	# not ended, and then only after 30 seconds again: so it waits for something to hash until they have.
+	mkfifo "$DIR/fifo"
+	# shellcheck disable=SC2016 # for the inner shell
+	timeout 30 sh -c '
+		until [ "$(grep -c "^Test thread . returning" "$1/out")" = 3 ]; do sleep 0.1; done
+		cat "$1/data" > "$1/fifo"' sh "$DIR" > /dev/null 2>&1 &
+	feeder=$!
+	must p11 --test-threads IN --test-threads IL --test-threads IN --hash --mechanism SHA256 --input-file "$DIR/fifo" \
+		--output-file "$DIR/hash"
+	wait $feeder
+	# The tool's last word on each thread: it has ended (-1), and how.
+	sed '1,/^test_threads all threads have ended/d' "$DIR/out" > "$DIR/ended"
+	for thread in 0 1 2; do
+		assertTrue "thread $thread: $out" \
+			"grep -q 'thread:$thread state:-1, rv:CKR_\(OK\|CRYPTOKI_ALREADY_INITIALIZED\)$' '$DIR/ended'"
+	done
+	assertEquals "one is the first: $out" 1 "$(grep -c 'nitialize.* \(returned \|rv:\)CKR_OK$' "$DIR/out")"
 }
 
 test_pkcs11_tool_writes_and_reads_objects_of_every_kind()

@@ -300,6 +300,42 @@ test_sessions(char *pin)
 	EXPECT(CKR_OK, l->login_user(session, CKU_USER, (CK_UTF8CHAR *)pin, strlen(pin), NULL, 0));
 }
 
+/* ---- which mechanisms a list tells of ---- */
+
+static CK_ULONG
+listed(CK_FUNCTION_LIST *from, CK_MECHANISM_TYPE wanted, bool *found)
+{
+	CK_MECHANISM_TYPE types[512];
+	CK_SESSION_INFO info;
+	CK_ULONG n = 512;
+
+	*found = false;
+	NEED(f->C_GetSessionInfo(session, &info));
+	NEED(from->C_GetMechanismList(info.slotID, types, &n));
+	for (CK_ULONG i = 0; i < n; i++)
+		*found |= types[i] == wanted;
+	return n;
+}
+
+static void
+test_old_lists_keep_to_the_mechanisms_of_their_time(const char *path)
+{
+	__typeof__(C_GetFunctionList) *get;
+	CK_FUNCTION_LIST *old;
+	CK_ULONG all, some;
+	bool found;
+
+	*(void **)&get = dlsym(dlopen(path, RTLD_NOW), "C_GetFunctionList");
+	NEED(get(&old));
+	all = listed(f, CKM_PUB_KEY_FROM_PRIV_KEY, &found);
+	TRUE_THAT(found);
+	some = listed(old, CKM_PUB_KEY_FROM_PRIV_KEY, &found);
+	TRUE_THAT(!found);
+	TRUE_THAT(some >= 100 && some < all);
+	listed(old, CKM_HKDF_DERIVE, &found);
+	TRUE_THAT(found);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -315,6 +351,7 @@ main(int argc, char **argv)
 	test_messages();
 	test_signed_messages();
 	test_sessions(argv[3]);
+	test_old_lists_keep_to_the_mechanisms_of_their_time(argv[1]);
 	client_end();
 	printf("%u checks, %u failed\n", checks, failures);
 	return failures != 0;

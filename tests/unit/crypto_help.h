@@ -174,8 +174,7 @@ parts(enum op_kind kind, const CK_MECHANISM *m, struct object *key, const uint8_
 		CHECK(rv != CKR_OK || l == told);
 		have += rv == CKR_OK ? l : 0;
 	}
-	if (rv == CKR_OK) {
-		CHECK_RV(CKR_OK, op_final(op, NULL, &told));
+	if (rv == CKR_OK && (rv = op_final(op, NULL, &told)) == CKR_OK) {
 		CHECK(told <= op_bound(op, 0));
 		l = told;
 		rv = op_final(op, out + have, &l);

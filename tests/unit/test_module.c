@@ -334,8 +334,13 @@ test_interfaces(void)
 		CHECK((&list[0].list->C_Initialize)[i] != NULL);
 	for (size_t i = 0; i < 92; i++)
 		CHECK((&list[1].list->C_Initialize)[i] != NULL);
-	for (size_t i = 3; i < 92; i++)
-		CHECK((&list[0].list->C_Initialize)[i] == (&list[1].list->C_Initialize)[i]);
+	/* all the same but C_GetInfo, which tells the version, and C_GetMechanismList, which keeps to it */
+	for (size_t i = 0; i < 92; i++) {
+		bool own = &(&list[0].list->C_Initialize)[i] == (void *)&list[0].list->C_GetInfo ||
+			&(&list[0].list->C_Initialize)[i] == (void *)&list[0].list->C_GetMechanismList;
+
+		CHECK(own == ((&list[0].list->C_Initialize)[i] != (&list[1].list->C_Initialize)[i]));
+	}
 	CHECK((void *)(&list[0].list->C_Initialize)[92] == (void *)C_EncapsulateKey);
 	CHECK((void *)(&list[0].list->C_Initialize)[103] == (void *)C_UnwrapKeyAuthenticated);
 	CHECK_RV(CKR_OK, C_GetInterface(NULL, NULL, &got, 0));

@@ -172,12 +172,26 @@ unlock_end(struct daemon *d, CK_SLOT_ID slot, const struct audit_who *who)
 static const struct mech mechs[] = {
 	{CKM_RSA_PKCS, CKF_SIGN | CKF_VERIFY, 2048, 16384},
 	{CKM_SHA256, CKF_DIGEST, 0, 0},
+	{CKM_XOR_BASE_AND_DATA, CKF_DERIVE, 1, 64, .when = MECH_COMPAT},
 };
 
 size_t
 mech_count(void)
 {
-	return 2;
+	return 3;
+}
+
+bool
+mech_offered(const struct mech *row, bool compat)
+{
+	return row->when != MECH_COMPAT || compat;
+}
+
+bool
+token_compat(struct token *t)
+{
+	(void)t;
+	return false;
 }
 
 const struct mech *
