@@ -89,6 +89,7 @@ run(struct op *op, enum step step, const uint8_t *in, size_t in_len, struct rpc_
 static CK_RV
 produce(struct rpc *r, enum op_kind kind, enum step step)
 {
+	const struct op_keeper keeper = {rpc_spend, r};
 	struct rpc_output out = {0};
 	const uint8_t *in = NULL;
 	size_t in_len = 0, size = 0;
@@ -109,8 +110,12 @@ produce(struct rpc *r, enum op_kind kind, enum step step)
 		return rv;
 	}
 	size = out.len;
+	op_set_keeper(op, &keeper);
 	rv = run(op, step, in, in_len, &out);
+	op_set_keeper(op, NULL);
 	rpc_output_put(r, &out, rv);
+	if (kind == OP_SIGN && (rv == CKR_OK || rv == CKR_BUFFER_TOO_SMALL))
+		codec_put_byte(r->out, op_answers_otp(op) ? WIRE_ANSWER_OTP : WIRE_ANSWER_BYTES);
 	rpc_output_end(&out, size);
 	rpc_settle(r->session, kind);
 	return rv;

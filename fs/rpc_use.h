@@ -16,6 +16,9 @@ CK_RV rpc_running(struct session *s, enum op_kind kind, struct op **op);
 /* After every use: ends the operation if it is over. */
 void rpc_settle(struct session *s, enum op_kind kind);
 
+/* For struct op_keeper, the argument being the call: keeps what this use changes of the operation's key. */
+CK_RV rpc_spend(void *arg, struct op *op);
+
 /* An output buffer of the application: what it has room for, cut to what can come. */
 struct rpc_output {
 	bool present;

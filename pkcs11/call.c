@@ -98,6 +98,30 @@ call_send(struct call *c, size_t body)
 	return c->answered && codec_has_body(&c->codec);
 }
 
+/* PKCS#11 3.1 5.1.7: what is wrong with the session is told before what is wrong with the arguments, which was found
+ * here while only the daemon knows the sessions. */
+static void
+heed_session(struct call *c)
+{
+	CK_SESSION_INFO info;
+	CK_RV rv;
+
+	switch (c->rv) {
+	case CKR_OK:
+	case CKR_HOST_MEMORY:
+	case CKR_GENERAL_ERROR:
+	case CKR_DEVICE_ERROR:
+	case CKR_DEVICE_REMOVED:
+	case CKR_SESSION_HANDLE_INVALID:
+	case CKR_CRYPTOKI_NOT_INITIALIZED:
+		return;
+	default:
+		rv = C_GetSessionInfo(c->session, &info);
+		if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_DEVICE_REMOVED)
+			c->rv = rv;
+	}
+}
+
 CK_RV
 call_end(struct call *c)
 {
@@ -105,6 +129,8 @@ call_end(struct call *c)
 
 	if (rv != CKR_OK)
 		c->rv = rv == CKR_HOST_MEMORY ? rv : CKR_DEVICE_ERROR;
+	else if (c->reach == REACH_SESSION && !c->answered && !c->unreachable)
+		heed_session(c);
 	codec_free(&c->codec);
 	channel_reply_free(&c->reply);
 	module_put(c->module);
@@ -183,7 +209,8 @@ call_get_output(struct call *c, void *out, CK_ULONG *out_len, size_t likely)
 	if (!call_send(c, CALL_OUTPUT(room < likely ? room : likely)) ||
 		!codec_get_output(&c->codec, &length, &data, &n))
 		return false;
-	if (data != NULL && (out == NULL || n > room || n != length)) {
+	/* Success without the data would have the application read what it never got. */
+	if (data != NULL ? out == NULL || n > room || n != length : out != NULL && c->rv == CKR_OK) {
 		c->rv = CKR_DEVICE_ERROR;
 		return false;
 	}

@@ -41,12 +41,20 @@ final(enum wire_number number, CK_SESSION_HANDLE session)
 
 /* ---- encrypt and decrypt; sealing: encrypt ---- */
 
+/* What the token wrote to the parameter: nothing when decrypting, where it may be memory that cannot be written. */
+static void
+take_outputs(struct call *c, bool sealing, const void *param, CK_ULONG param_len)
+{
+	codec_get_message_outputs(&c->codec, sealing ? param : NULL, sealing ? param_len : 0);
+}
+
 static CK_RV
-crypt_output(struct call *c, const void *param, CK_ULONG param_len, CK_ULONG in_len, CK_BYTE *out, CK_ULONG *out_len)
+crypt_output(struct call *c, bool sealing, const void *param, CK_ULONG param_len, CK_ULONG in_len, CK_BYTE *out,
+	CK_ULONG *out_len)
 {
 	call_put_room(c, out, out_len);
 	if (call_get_output(c, out, out_len, in_len + LIKELY_MORE))
-		codec_get_message_outputs(&c->codec, param, param_len);
+		take_outputs(c, sealing, param, param_len);
 	return call_end(c);
 }
 
@@ -60,7 +68,7 @@ crypt_message(bool sealing, CK_SESSION_HANDLE session, const void *param, CK_ULO
 	call_put_message_param(&c, param, param_len, sealing);
 	call_put_data(&c, aad, aad_len);
 	call_put_data(&c, in, in_len);
-	return crypt_output(&c, param, param_len, in_len, out, out_len);
+	return crypt_output(&c, sealing, param, param_len, in_len, out, out_len);
 }
 
 static CK_RV
@@ -73,7 +81,7 @@ crypt_begin(bool sealing, CK_SESSION_HANDLE session, const void *param, CK_ULONG
 	call_put_message_param(&c, param, param_len, sealing);
 	call_put_data(&c, aad, aad_len);
 	if (call_send(&c, CALL_OUTPUT(param_len)))
-		codec_get_message_outputs(&c.codec, param, param_len);
+		take_outputs(&c, sealing, param, param_len);
 	return call_end(&c);
 }
 
@@ -88,7 +96,7 @@ crypt_next(bool sealing, CK_SESSION_HANDLE session, const void *param, CK_ULONG 
 	call_put_message_param(&c, param, param_len, sealing);
 	call_put_data(&c, in, in_len);
 	codec_put_byte(&c.codec, flags != 0);
-	return crypt_output(&c, param, param_len, in_len, out, out_len);
+	return crypt_output(&c, sealing, param, param_len, in_len, out, out_len);
 }
 
 EXPORT_MESSAGE_INIT(C_MessageEncryptInit)

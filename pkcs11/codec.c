@@ -524,6 +524,9 @@ codec_get_answers(struct codec *m, CK_ATTRIBUTE *a, CK_ULONG n)
 		if (buf_failed(&m->buf) || type != wire_type(a[i].type))
 			return codec_fail(m, CKR_ARGUMENTS_BAD);
 		if (data == NULL) {
+			/* a length that the application would take for that of its buffer's content */
+			if (a[i].pValue != NULL && (m->h.rv == CKR_OK || length != CK_UNAVAILABLE_INFORMATION))
+				return codec_fail(m, CKR_ARGUMENTS_BAD);
 			a[i].ulValueLen = length;
 			continue;
 		}

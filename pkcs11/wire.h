@@ -62,6 +62,10 @@
 #define WIRE_STREAMS 64
 #define WIRE_OFFSET(stream, pos) ((off_t)(((uint64_t)(stream) << 32) | (pos)))
 
+/* What a signature is: bytes, or an image of CK_OTP_SIGNATURE_INFO (otp.h). */
+#define WIRE_ANSWER_BYTES 0
+#define WIRE_ANSWER_OTP 1
+
 /* Handles in the answer of WIRE_FIND_NOW at most. */
 #define WIRE_FIND_FIRST 256u
 

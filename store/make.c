@@ -161,29 +161,36 @@ make_pair(const struct maker *m, const CK_MECHANISM *mech, const struct attrs *p
 
 /* ---- changes ---- */
 
-/* One attempt on one version of the object. The old version stays as it is for whoever uses it. */
-static CK_RV
-change(const struct maker *m, struct object *old, const struct attrs *changes, struct object **o)
+/* The old version stays as it is for whoever uses it. */
+CK_RV
+make_renewed(struct token *t, const struct object *old, struct attrs *a, struct object **o)
 {
 	struct object *new = NULL;
-	struct attrs a = {0};
-	CK_RV rv;
+	CK_RV rv = object_new(&new, a);
 
-	rv = rules_set(&a, old, changes, &m->who);
-	if (rv == CKR_OK)
-		rv = object_new(&new, &a);
 	if (rv != CKR_OK)
-		goto out;
+		return rv;
 	new->handle = old->handle;
 	new->version = old->version + 1;
 	if (new->token)
-		rv = token_commit(m->token, &new, 1, NULL, 0);
-	if (rv != CKR_OK)
-		goto out;
+		rv = token_commit(t, &new, 1, NULL, 0);
+	if (rv != CKR_OK) {
+		object_put(new);
+		return rv;
+	}
 	*o = new;
-	new = NULL; /* transferred */
-out:
-	object_put(new);
+	return CKR_OK;
+}
+
+/* One attempt on one version of the object. */
+static CK_RV
+change(const struct maker *m, struct object *old, const struct attrs *changes, struct object **o)
+{
+	struct attrs a = {0};
+	CK_RV rv = rules_set(&a, old, changes, &m->who);
+
+	if (rv == CKR_OK)
+		rv = make_renewed(m->token, old, &a, o);
 	attrs_free(&a);
 	return rv;
 }

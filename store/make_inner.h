@@ -16,6 +16,8 @@ CK_RV make_commit(const struct maker *m, struct object **puts, size_t n);
 CK_RV make_allowed(const struct maker *m, const CK_MECHANISM *mech, const struct object *key);
 /* Once the value is in: what the live keys of the same value ask of this one (ledger.c). */
 CK_RV make_ledger(const struct maker *m, struct attrs *a, enum rules_how how);
+/* The next version of `old`, committed if it is a token object. CKR_OBJECT_HANDLE_INVALID: `old` is not the newest. */
+CK_RV make_renewed(struct token *t, const struct object *old, struct attrs *a, struct object **o);
 /* Turns a finished set into an object, and into a durable one if it is a token object. */
 CK_RV make_settle(const struct maker *m, struct attrs *a, struct object **o);
 /* The template as the parent key and the policy complete it, and the set that grows from it. how: HOW_UNWRAP or

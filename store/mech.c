@@ -15,6 +15,7 @@
 static const struct mech_rows *const families[] = {
 	&mech_hash_rows,
 	&mech_mac_rows,
+	&mech_otp_rows,
 	&mech_secret_rows,
 	&mech_rsa_key_rows,
 	&mech_rsa_rows,

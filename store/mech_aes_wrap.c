@@ -158,5 +158,6 @@ static const struct mech rows[] = {
 	{CKM_AES_KEY_WRAP, CRYPT | WRAP, AES_KEYS, NULL, AES_KW, &family_aes_wrap},
 	{CKM_AES_KEY_WRAP_PAD, CRYPT | WRAP, AES_KEYS, NULL, AES_KW_PKCS7, &family_aes_wrap},
 	{CKM_AES_KEY_WRAP_KWP, CRYPT | WRAP, AES_KEYS, NULL, AES_KWP, &family_aes_wrap},
+	{CKM_AES_KEY_WRAP_PKCS7, CRYPT | WRAP, AES_KEYS, NULL, AES_KW_PKCS7, &family_aes_wrap},
 };
 const struct mech_rows mech_aes_wrap_rows = {MECH_ROWS(rows)};

@@ -107,8 +107,12 @@ struct op {
 	size_t iv_len;
 	size_t tag_set;      /* CCM: the tag's length that the key was set up with */
 	uint64_t data_len;   /* CCM: told when it began */
+	uint64_t counter;    /* one-time passwords: of the one that is made or checked */
+	bool next;           /* the same: it is the one after that */
+	bool spends;         /* an answer uses something of the key up */
 
 	/* op.c's own */
+	const struct op_keeper *keeper;
 	uint64_t fed, given; /* multi-part: bytes in, bytes out */
 	struct bytes gathered;
 	struct bytes result; /* an answer that waits for a buffer large enough */
@@ -144,6 +148,9 @@ struct mech_family {
 	CK_RV (*whole)(struct op *op, const uint8_t *in, size_t n, uint8_t *out, size_t *out_len);
 	/* The same for verification. NULL: the signature is a MAC, made again and compared. */
 	CK_RV (*verify)(struct op *op, const uint8_t *in, size_t n, const uint8_t *sig, size_t sig_len);
+	/* Where op->spends: the attributes that this answer changes of the key, whose present ones are `now`. */
+	CK_RV (*spend)(struct op *op, const struct attrs *now, struct attrs *changes);
+	bool otp; /* signatures are images of CK_OTP_SIGNATURE_INFO */
 	/* Keys; NULL where a family has none. */
 	CK_RV (*generate)(const CK_MECHANISM *m, const struct mech *row, struct attrs *key, struct cancel *c);
 	/* What generate makes, beyond class and type: NULL: a secret key of the row's first type. */
@@ -175,6 +182,8 @@ struct mech_rows {
 extern const struct mech_rows mech_hash_rows, mech_mac_rows, mech_secret_rows, mech_rsa_key_rows, mech_rsa_rows,
 	mech_ec_rows, mech_ecdh_rows, mech_aes_rows, mech_aead_rows, mech_aes_wrap_rows, mech_chacha_rows,
 	mech_des_rows, mech_blake2_rows, mech_cbc_mac_rows, mech_legacy_rows;
+
+extern const struct mech_rows mech_otp_rows;
 
 extern const struct mech_rows mech_kdf_hash_rows, mech_hkdf_rows, mech_pbkd2_rows, mech_sp800_108_rows, mech_tls_rows,
 	mech_tls_mac_rows, mech_concat_rows, mech_encrypt_data_rows, mech_public_rows, mech_rsa_aes_wrap_rows,

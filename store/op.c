@@ -226,6 +226,7 @@ op_start(struct op **out, enum op_kind kind, const CK_MECHANISM *m, const struct
 	op->fed = op->given = 0;
 	op->max_in = GATHER_MAX;
 	op->encrypt = kind == OP_ENCRYPT || kind == OP_MESSAGE_ENCRYPT;
+	op->spends = false;
 	op->early = op->has_signature = op->in_message = op->nonces.set = false;
 	if ((rv = row->family->begin(op, m)) != CKR_OK) {
 		op_free(op);
@@ -288,6 +289,24 @@ struct object *
 op_key(const struct op *op)
 {
 	return op->object;
+}
+
+void
+op_set_keeper(struct op *op, const struct op_keeper *k)
+{
+	op->keeper = k;
+}
+
+CK_RV
+op_spend(struct op *op, const struct attrs *now, struct attrs *changes)
+{
+	return op->mech->family->spend(op, now, changes);
+}
+
+bool
+op_answers_otp(const struct op *op)
+{
+	return op->mech->family->otp;
 }
 
 CK_MECHANISM_TYPE

@@ -38,6 +38,20 @@ struct op;
 CK_RV op_begin(struct op **op, enum op_kind kind, const CK_MECHANISM *m, struct object *key);
 void op_end(struct op *op);
 bool op_active(const struct op *op);
+/* Mechanisms that use something of their key up (CKM_HOTP: the counter that the next password has) have it kept before
+ * an answer goes out: `keep` makes the key's next version durable, which op_spend says for the version that it replaces.
+ * A length query and CKR_BUFFER_TOO_SMALL use nothing up. Set before each use, NULL after it; without a keeper such a
+ * mechanism gives no answer. */
+struct op_keeper {
+	CK_RV (*keep)(void *arg, struct op *op);
+	void *arg;
+};
+void op_set_keeper(struct op *op, const struct op_keeper *k);
+/* What changes of the key, `now` its attributes; the last one asked about counts. CKR_TOKEN_RESOURCE_EXCEEDED: it is
+ * used up. */
+CK_RV op_spend(struct op *op, const struct attrs *now, struct attrs *changes);
+/* Is the answer an image of a structure (pkcs11/otp.h), not plain bytes? */
+bool op_answers_otp(const struct op *op);
 struct object *op_key(const struct op *op); /* borrowed; NULL for digests */
 CK_MECHANISM_TYPE op_mechanism(const struct op *op);
 

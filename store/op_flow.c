@@ -141,6 +141,18 @@ answer_aside(struct op *op, bool final, const uint8_t *in, size_t n, size_t boun
 	return over(op, CKR_OK);
 }
 
+/* What the answer uses up of the key is kept before it is made: after a crash in between a password is lost, never given
+ * out twice. Such answers are exact: they do not wait aside. */
+static CK_RV
+keep(struct op *op)
+{
+	if (!op->spends)
+		return CKR_OK;
+	if (op->keeper == NULL)
+		return why(CKR_FUNCTION_FAILED, "mechanism 0x%lx changes its key, which nobody keeps", op->mech->type);
+	return op->keeper->keep(op->keeper->arg, op);
+}
+
 /* The rules of PKCS#11 3.1 5.2 for every call that ends an operation with an answer. */
 static CK_RV
 answer(struct op *op, bool final, const uint8_t *in, size_t n, size_t need, uint8_t *out, CK_ULONG *out_len)
@@ -163,7 +175,9 @@ answer(struct op *op, bool final, const uint8_t *in, size_t n, size_t need, uint
 		*out_len = need;
 		return CKR_BUFFER_TOO_SMALL;
 	}
-	if ((rv = run(op, final, in, n, out, &len)) != CKR_OK) {
+	if ((rv = keep(op)) == CKR_OK)
+		rv = run(op, final, in, n, out, &len);
+	if (rv != CKR_OK) {
 		wipe(out, need);
 		return over(op, rv);
 	}

@@ -195,6 +195,12 @@ CK_RV make_decapsulate(const struct maker *m, const CK_MECHANISM *mech, struct o
 /* C_SetAttributeValue: a new version; token objects are committed. *o: the new version (same handle). */
 CK_RV make_changed(const struct maker *m, struct object *old, const struct attrs *changes, struct object **o);
 CK_RV make_destroyed(const struct maker *m, struct object *o);
+/* A key is used up by one use: a new version with what `ask` says for the version that it replaces; the last one asked
+ * about counts. No rule is asked, for it is the token's act: it happens in read-only sessions and to keys with CKA_MODIFIABLE
+ * false, too. A token object is committed, from its newest version; of a session object `key` must be the
+ * newest, and the caller keeps *o. CKR_KEY_HANDLE_INVALID: it was destroyed; CKR_TOKEN_WRITE_PROTECTED. */
+typedef CK_RV make_asks(void *arg, const struct attrs *now, struct attrs *changes);
+CK_RV make_spent(struct token *t, struct object *key, make_asks *ask, void *arg, struct object **o);
 
 /* ---- checking a vault or a copy of one (tokenfs check) ---- */
 struct check_report {

@@ -19,9 +19,9 @@ start()
 		[all]
 		providers = providers
 		[providers]
-		default = default
+		default = own
 		pkcs11 = pkcs11
-		[default]
+		[own]
 		activate = 1
 		[pkcs11]
 		module = $PROVIDER
@@ -172,7 +172,6 @@ test_provider_makesRequestsCertificatesAndMessages()
 	soft cms -encrypt -binary -aes-256-cbc -in "$DIR/data" -out "$DIR/cms" "$DIR/ca.pem"
 	token cms -decrypt -inkey "$(private ca)" -recip "$DIR/ca.pem" -in "$DIR/cms" -out "$DIR/clear"
 	same_file "$DIR/data" "$DIR/clear"
-	token ca -help
 }
 
 # A TLS server and its client on a socket in the scratch folder; ROLE's key is in the token, the other one's is a file.

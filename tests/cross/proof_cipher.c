@@ -395,6 +395,10 @@ static const struct proof rows[] = {
 		AUTHENTIC | NO_STREAM | PKCS7, maybe_iv_param, key_wrap},
 	{CKM_AES_KEY_WRAP_PKCS7, prove_cipher, "AES-#-WRAP", CKK_AES, 8, 0,
 		AUTHENTIC | NO_STREAM | PKCS7, maybe_iv_param, key_wrap},
+	{CKM_AES_KEY_WRAP_PKCS7, prove_cipher, "AES-#-WRAP", CKK_AES, 8, 0,
+		AUTHENTIC | NO_STREAM | PKCS7, maybe_iv_param, key_wrap},
+	{CKM_AES_KEY_WRAP_PKCS7, prove_cipher, "AES-#-WRAP", CKK_AES, 8, 0,
+		AUTHENTIC | NO_STREAM | PKCS7, maybe_iv_param, key_wrap},
 	{CKM_AES_KEY_WRAP_KWP, prove_cipher, "AES-#-WRAP-PAD", CKK_AES, 4, 0,
 		AUTHENTIC | NO_STREAM, maybe_iv_param, key_wrap},
 };
