@@ -11,7 +11,7 @@ BUILD ?= build
 VERSION := 0.1.0
 
 # ---- lists -------------------------------------------------------------------------------------
-VOCABULARY = buf names names_table attr param param_layout param_decode param_out wire answer codec codec_param otp conf
+VOCABULARY = buf names names_table attr attr_code param param_layout param_decode param_out wire answer codec codec_param otp conf
 MODULE     = channel ride search lock peer start text spare wake module interface call call_slot call_session call_object \
              call_crypto call_message call_verify call_key call_wrap call_encap
 STORE      = why secret secret_arena kdf file seal header pin live journal cache sealed scan find commit token login init vault vault_key check make make_spend make_derive make_wrap make_encap ledger builtin \
@@ -22,7 +22,7 @@ STORE      = why secret secret_arena kdf file seal header pin live journal cache
 DAEMON     = daemon audit app handles session session_object login unlock rpc rpc_slot rpc_session \
              rpc_object rpc_use rpc_spend rpc_crypto rpc_message rpc_verify rpc_ride rpc_key rpc_wrap rpc_encap rpc_control \
              tree node_dir node_text node_object
-MOUNT      = log mount place pidfile supervise ops ops_text ops_dir door conn caller stream job watch harden
+MOUNT      = log mount place pidfile supervise ops ops_text ops_dir door conn conn_call caller stream job watch harden
 COMMAND    = main cmd cmd_options cmd_help cmd_error cmd_util cmd_init cmd_mount cmd_token cmd_unlock \
              cmd_check cmd_key cmd_audit cmd_status pass client select progress
 
@@ -70,11 +70,12 @@ $(BUILD)/tokenfs: $(VOCABULARY_O) $(STORE_O) $(DAEMON_O) $(MOUNT_O) $(COMMAND_O)
 	$(SAY) LD $@
 	$(Q)$(CC) -pie $(HARDEN_LD) -pthread $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# The module links libc and nothing else: no key, no OpenSSL, no SQLite in the application.
+# The module links libc and nothing else: no key, no OpenSSL, no SQLite in the application. Its function lists hold
+# its own functions (-Bsymbolic), also where the program has those of another module in its global scope.
 $(BUILD)/tokenfs-pkcs11.so: $(VOCABULARY_O) $(MODULE_O) pkcs11/module.map
 	$(SAY) LD $@
 	$(Q)$(CC) -shared $(HARDEN_LD) -pthread -Wl,--version-script=pkcs11/module.map \
-		-Wl,-soname,tokenfs-pkcs11.so $(LDFLAGS) -o $@ $(filter %.o,$^)
+		-Wl,-soname,tokenfs-pkcs11.so -Wl,-Bsymbolic $(LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -87,6 +88,7 @@ FUSE_CFLAGS_ops = $(FUSE_CFLAGS)
 FUSE_CFLAGS_ops_text = $(FUSE_CFLAGS)
 FUSE_CFLAGS_ops_dir = $(FUSE_CFLAGS)
 FUSE_CFLAGS_conn = $(FUSE_CFLAGS)
+FUSE_CFLAGS_conn_call = $(FUSE_CFLAGS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

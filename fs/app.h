@@ -43,6 +43,7 @@ struct app {
 	struct handles sessions; /* struct session */
 	struct handles objects;  /* struct session_object */
 	size_t object_bytes;     /* of them all */
+	size_t held_bytes;       /* by the operations and searches of all sessions, see session_weigh */
 	struct app_uses *uses;   /* what app_audit_use has seen */
 	/* What C_WaitForSlotEvent has told, see slot_event in rpc_slot.c. */
 	uint64_t seen_generation;

@@ -74,7 +74,7 @@ audit_reveals(const struct object *o, CK_ATTRIBUTE_TYPE type)
 		CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT};
 	CK_OBJECT_CLASS class = object_class(o);
 
-	if (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
+	if (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY && class != CKO_OTP_KEY)
 		return false;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (parts[i] == type)

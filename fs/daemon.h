@@ -35,6 +35,7 @@ struct daemon {
 	uint64_t next_app, next_unlock;
 	unsigned sessions;      /* of all applications, against max_sessions */
 	atomic_size_t object_bytes; /* of all applications' session objects */
+	atomic_size_t held_bytes;   /* by all applications' operations and searches */
 	atomic_uint_least64_t destroyed; /* counts the objects that went: searches look again */
 	atomic_flag checking;       /* T_Check: one at a time */
 	/* Called without a lock after an unlock ended: what was read under it is to be wiped. May be NULL. */

@@ -20,6 +20,7 @@ static const struct {
 	{CKO_PUBLIC_KEY, "pub"},
 	{CKO_PRIVATE_KEY, "key"},
 	{CKO_SECRET_KEY, "secret"},
+	{CKO_OTP_KEY, "otp"},
 	{CKO_DATA, "data"},
 	{CKO_DOMAIN_PARAMETERS, "param"},
 };

@@ -230,6 +230,8 @@ perform(struct rpc *r, const struct gate *g, const uint8_t *frame, size_t len)
 		rv = pass_session(r, g->need);
 	if (rv == CKR_OK)
 		rv = g->handler(r);
+	if (r->session && !session_weigh(r->session))
+		rv = why(CKR_DEVICE_MEMORY, "the operations of this application hold too much input");
 	session_leave(r->session);
 	if (g->cost != RPC_FAST) /* whatever makes, deletes or restores a token */
 		daemon_heed_slots(r->daemon);

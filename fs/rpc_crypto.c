@@ -234,6 +234,8 @@ rpc_digest_key(struct rpc *r)
 		rv = CKR_KEY_HANDLE_INVALID;
 	if (rv == CKR_OK)
 		rv = op_digest_key(op, key);
+	if (rv == CKR_OK && key->private)
+		r->session->digests_private = true;
 	if (key)
 		app_audit_use(r->app, r->session->token, "use-digest", OP_DIGEST, key, rv);
 	object_put(key);

@@ -3,31 +3,6 @@
 
 #include <stdlib.h>
 
-/* A key argument: an object that is a key, else `invalid`. */
-static CK_RV
-key_argument(struct rpc *r, CK_OBJECT_HANDLE h, CK_RV invalid, struct object **key)
-{
-	CK_RV rv = rpc_object(r, h, invalid, key);
-
-	if (rv == CKR_OK && !object_is_key(*key))
-		rv = invalid;
-	return rv;
-}
-
-/* Keeps the new key; audited with the key it came from if nothing came of it. */
-static CK_RV
-keep(struct rpc *r, CK_RV rv, const char *what, const struct object *from, struct object *key)
-{
-	rv = rpc_made(r, rv);
-	if (rv == CKR_OK)
-		rv = rpc_keep(r, &key, 1);
-	if (rv == CKR_OK)
-		rpc_audit(r, what, key, rv);
-	else if (from)
-		rpc_audit(r, what, from, rv);
-	return rv;
-}
-
 /* First the ciphertext's length, then, where there is room, ciphertext and key. */
 static CK_RV
 encapsulate(struct rpc *r, const CK_MECHANISM *mech, struct object *pub, const struct attrs *templ, bool present,
@@ -35,27 +10,22 @@ encapsulate(struct rpc *r, const CK_MECHANISM *mech, struct object *pub, const s
 {
 	struct maker m = rpc_maker(r);
 	struct object *key = NULL;
-	uint8_t *ciphertext;
+	uint8_t *ciphertext = NULL;
 	CK_ULONG len = 0;
-	CK_RV rv;
+	CK_RV rv = make_encapsulate(&m, mech, pub, templ, NULL, &len, &key);
 
-	rv = make_encapsulate(&m, mech, pub, templ, NULL, &len, &key);
-	if (rv != CKR_OK)
-		return rv;
-	if (!present || room < len) {
+	if (rv == CKR_OK && (!present || room < len)) {
 		codec_put_output(r->out, len, NULL);
 		codec_put_ulong(r->out, CK_INVALID_HANDLE);
 		return present ? CKR_BUFFER_TOO_SMALL : CKR_OK;
 	}
-	ciphertext = malloc(len ? len : 1);
-	if (!ciphertext)
-		return CKR_HOST_MEMORY;
-	rv = make_encapsulate(&m, mech, pub, templ, ciphertext, &len, &key);
-	rv = keep(r, rv, "encapsulate", pub, key);
-	if (rv == CKR_OK) {
+	if (rv == CKR_OK && !(ciphertext = malloc(len ? len : 1)))
+		rv = CKR_HOST_MEMORY;
+	if (rv == CKR_OK)
+		rv = make_encapsulate(&m, mech, pub, templ, ciphertext, &len, &key);
+	if (rv == CKR_OK)
 		codec_put_output(r->out, len, ciphertext);
-		codec_put_ulong(r->out, key->handle);
-	}
+	rv = rpc_hand_out(r, rv, "encapsulate", pub, key);
 	free(ciphertext);
 	object_put(key);
 	return rv;
@@ -78,7 +48,7 @@ rpc_encapsulate_key(struct rpc *r)
 	codec_get_room(&r->in, &present, &room);
 	rv = rpc_taken(r);
 	if (rv == CKR_OK)
-		rv = key_argument(r, h, CKR_KEY_HANDLE_INVALID, &pub);
+		rv = rpc_key_argument(r, h, CKR_KEY_HANDLE_INVALID, &pub);
 	if (rv == CKR_OK)
 		rv = encapsulate(r, &p.mech, pub, &templ, present, room);
 	object_put(pub);
@@ -107,12 +77,10 @@ rpc_decapsulate_key(struct rpc *r)
 	if (rv == CKR_OK && !ciphertext)
 		rv = CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
-		rv = key_argument(r, h, CKR_UNWRAPPING_KEY_HANDLE_INVALID, &priv);
+		rv = rpc_key_argument(r, h, CKR_UNWRAPPING_KEY_HANDLE_INVALID, &priv);
 	if (rv == CKR_OK)
 		rv = make_decapsulate(&m, &p.mech, priv, ciphertext, len, &templ, &key);
-	rv = keep(r, rv, "decapsulate", priv, key);
-	if (rv == CKR_OK)
-		codec_put_ulong(r->out, key->handle);
+	rv = rpc_hand_out(r, rv, "decapsulate", priv, key);
 	object_put(priv);
 	object_put(key);
 	attrs_free(&templ);

@@ -32,24 +32,22 @@ put_wrapped(struct rpc *r, struct wrapping *w, bool present, CK_ULONG room)
 	size_t size;
 	CK_RV rv = make(w, NULL, &len);
 
-	if (rv != CKR_OK) { /* noted too: this is how keys are stolen elsewhere */
-		app_audit(r->app, r->session->token, "wrap", w->target, rv);
-		return rv;
-	}
-	if (!present || room < len) {
+	if (rv == CKR_OK && (!present || room < len)) {
 		codec_put_output(r->out, len, NULL);
 		codec_put_outputs(r->out, NULL);
 		return present ? CKR_BUFFER_TOO_SMALL : CKR_OK;
 	}
 	size = len ? len : 1;
-	blob = malloc(size);
-	if (!blob)
-		return CKR_HOST_MEMORY;
-	rv = make(w, blob, &len);
+	if (rv == CKR_OK && !(blob = malloc(size)))
+		rv = CKR_HOST_MEMORY;
+	if (rv == CKR_OK)
+		rv = make(w, blob, &len);
 	if (rv == CKR_OK) {
 		codec_put_output(r->out, len, blob);
 		codec_put_outputs(r->out, w->authenticated || param_has_outputs(&w->p.mech) ? &w->p : NULL);
 		rpc_audit(r, "wrap", w->target, rv);
+	} else { /* noted too: this is how keys are stolen elsewhere */
+		app_audit(r->app, r->session->token, "wrap", w->target, rv);
 	}
 	wipe(blob, size);
 	free(blob);

@@ -18,6 +18,8 @@ session_op_end(struct session *s, enum op_kind kind)
 	op_end(s->ops[kind]);
 	s->ops[kind] = NULL;
 	s->authenticated[kind] = false;
+	if (kind == OP_DIGEST)
+		s->digests_private = false;
 	if (s->awaiting == (int)kind)
 		s->awaiting = -1;
 }
@@ -31,14 +33,54 @@ session_find_end(struct session *s)
 	s->finding = false;
 }
 
+static void
+end_all(struct session *s)
+{
+	for (int k = 0; k < OP_KINDS; k++)
+		session_op_end(s, k);
+	session_find_end(s);
+}
+
+/* Fewer bytes always fit. */
+static bool
+hold(struct session *s, size_t bytes)
+{
+	struct app *a = s->app;
+	size_t all;
+	bool fits;
+
+	if (bytes == s->held)
+		return true;
+	all = atomic_fetch_add(&a->daemon->held_bytes, bytes - s->held) + bytes - s->held;
+	pthread_mutex_lock(&a->lock);
+	a->held_bytes += bytes - s->held;
+	fits = bytes < s->held || (a->held_bytes <= SESSIONS_HELD && all <= SESSIONS_ALL_HELD);
+	pthread_mutex_unlock(&a->lock);
+	s->held = bytes;
+	return fits;
+}
+
+bool
+session_weigh(struct session *s)
+{
+	size_t bytes = s->n_found * sizeof(*s->found);
+
+	for (int k = 0; k < OP_KINDS; k++)
+		bytes += op_held(s->ops[k]);
+	if (hold(s, bytes))
+		return true;
+	end_all(s);
+	hold(s, 0);
+	return false;
+}
+
 void
 session_put(struct session *s)
 {
 	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
-	for (int k = 0; k < OP_KINDS; k++)
-		session_op_end(s, k);
-	session_find_end(s);
+	end_all(s);
+	hold(s, 0);
 	token_put(s->token);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -64,9 +106,10 @@ settle(struct session *s)
 	for (int k = 0; k < OP_KINDS; k++) {
 		struct object *key = s->ops[k] ? op_key(s->ops[k]) : NULL;
 
-		if (key && key->private)
+		if ((key && key->private) || (k == OP_DIGEST && s->digests_private))
 			session_op_end(s, k);
 	}
+	session_weigh(s);
 	atomic_store(&s->swept, seen);
 }
 

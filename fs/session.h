@@ -9,6 +9,8 @@
  *             A logout cannot wait for every session's lock, nor may a key stay in memory until the
  *             session is next used: it counts `logouts` up and sweeps the sessions it can lock; a session that
  *             was busy sweeps itself when its call leaves.
+ * Limits:     what operations gather and searches have found, SESSIONS_HELD bytes of one application, SESSIONS_ALL_HELD
+ *             of all: else input without end, part by part in session after session, would take all memory.
  */
 #ifndef TOKENFS_SESSION_H
 #define TOKENFS_SESSION_H
@@ -18,6 +20,8 @@
 
 /* Session handles stay below this, session objects' above HANDLE_SESSION. */
 #define SESSION_HANDLES 0x3FFFFFFFu
+#define SESSIONS_HELD ((size_t)256 << 20)
+#define SESSIONS_ALL_HELD ((size_t)1 << 30)
 
 struct session {
 	atomic_uint refs;
@@ -34,6 +38,7 @@ struct session {
 	pthread_mutex_t lock;
 	atomic_uint swept; /* the value of logouts that was acted upon */
 	struct op *ops[OP_KINDS];
+	bool digests_private;  /* the running digest has taken in a private key */
 	bool authenticated[OP_KINDS]; /* CKU_CONTEXT_SPECIFIC was given for the running operation */
 	int awaiting;                 /* the operation that CKU_CONTEXT_SPECIFIC is for, or -1 */
 	bool finding;
@@ -41,6 +46,7 @@ struct session {
 	size_t n_found, next_found;
 	CK_USER_TYPE found_by; /* who searched */
 	uint64_t found_at;     /* daemon->destroyed at that time */
+	size_t held;           /* bytes that count for this session in app and daemon */
 };
 
 /* CKR_SLOT_ID_INVALID, CKR_TOKEN_NOT_RECOGNIZED, CKR_SESSION_COUNT, CKR_TOKEN_WRITE_PROTECTED,
@@ -64,6 +70,9 @@ struct session *session_ref(struct session *s);
 void session_put(struct session *s);
 /* Ends what used private objects if a logout went by; skipped while a call runs (it will do it). */
 void session_sweep(struct session *s);
+
+/* Counts anew what operations and search hold. False: it is too much, and they have ended. The session is entered. */
+bool session_weigh(struct session *s);
 
 /* Ends one operation, if there is one. The session is entered. */
 void session_op_end(struct session *s, enum op_kind kind);

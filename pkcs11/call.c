@@ -242,7 +242,8 @@ call_used(const struct call *c, CK_FLAGS operations)
 {
 	CK_RV rv = c->rv;
 
-	if (rv != CKR_OK && !c->answered && !c->unreachable && rv != CKR_CRYPTOKI_NOT_INITIALIZED)
+	if (rv != CKR_OK && !c->answered && !c->unreachable && rv != CKR_CRYPTOKI_NOT_INITIALIZED &&
+		rv != CKR_SESSION_HANDLE_INVALID)
 		call_cancel(c->session, operations);
 	return rv;
 }

@@ -34,7 +34,7 @@ struct call {
 /* Bytes that an item takes in a reply, to tell call_send what to expect. */
 #define CALL_NOTHING 0
 #define CALL_ULONG 8
-#define CALL_OUTPUT(room) (12 + (room)) /* also any bytes */
+#define CALL_OUTPUT(room) (13 + (room)) /* also any bytes; and a byte behind it */
 
 /* Data that goes in one frame at most; parts larger than CALL_PIECE are sent in pieces where the
  * standard's multi-part calls allow it. */

@@ -4,6 +4,7 @@
  */
 #include "export.h"
 #include "call.h"
+#include "otp.h"
 #include "ride.h"
 
 /* More than any signature, digest or padding adds to its input; a longer reply is fetched. */
@@ -100,6 +101,24 @@ transform(enum wire_number number, CK_SESSION_HANDLE session, const CK_BYTE *in,
 	return call_used(&c, operation_of(number));
 }
 
+/* What ends an operation with an answer. That of one that signs says what it is: a one-time password comes in a
+ * structure, which lies in the application's buffer. */
+static CK_RV
+answered(struct call *c, enum wire_number number, CK_BYTE *out, CK_ULONG *out_len, size_t likely)
+{
+	uint8_t answer = WIRE_ANSWER_BYTES;
+
+	if (call_get_output(c, out, out_len, likely) && (number == WIRE_SIGN || number == WIRE_SIGN_FINAL))
+		codec_get_byte(&c->codec, &answer);
+	if (answer != WIRE_ANSWER_BYTES && out != NULL && c->rv == CKR_OK &&
+		(answer != WIRE_ANSWER_OTP || !otp_image_place(out, *out_len))) {
+		wipe(out, *out_len);
+		c->rv = CKR_DEVICE_ERROR;
+	}
+	call_end(c);
+	return call_used(c, operation_of(number));
+}
+
 /* The same as one call, with or without its Init. */
 static CK_RV
 once(enum wire_number number, enum wire_number now, CK_SESSION_HANDLE session, const CK_BYTE *in,
@@ -111,8 +130,7 @@ once(enum wire_number number, enum wire_number now, CK_SESSION_HANDLE session, c
 	ride_along(&c, number, now, (in != NULL || in_len == 0) && in_len <= CALL_MAX_DATA && out_len != NULL);
 	call_put_data(&c, in, in_len);
 	call_put_room(&c, out, out_len);
-	call_output(&c, out, out_len, in_len + LIKELY_MORE);
-	return call_used(&c, operation_of(number));
+	return answered(&c, number, out, out_len, in_len + LIKELY_MORE);
 }
 
 /* Output alone. */
@@ -123,8 +141,7 @@ final(enum wire_number number, CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG
 
 	call_session(&c, number, session);
 	call_put_room(&c, out, out_len);
-	call_output(&c, out, out_len, LIKELY_MORE);
-	return call_used(&c, operation_of(number));
+	return answered(&c, number, out, out_len, LIKELY_MORE);
 }
 
 /* Input alone. */

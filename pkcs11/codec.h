@@ -96,7 +96,8 @@ bool codec_get_message_outputs(struct codec *m, const void *param, CK_ULONG len)
  * be the one that codec_put_query was given. In an array attribute (CKA_WRAP_TEMPLATE ...) each entry of the
  * application's inner array gets type and length, and its value if its buffer holds it; one that is too
  * small gets CK_UNAVAILABLE_INFORMATION and turns m->h.rv from CKR_OK to CKR_BUFFER_TOO_SMALL: so read
- * m->h.rv afterwards. */
+ * m->h.rv afterwards. An answer without the value that a buffer is there for is malformed, unless m->h.rv and
+ * its length say why. */
 bool codec_get_answers(struct codec *m, CK_ATTRIBUTE *a, CK_ULONG n);
 void codec_free(struct codec *m);
 

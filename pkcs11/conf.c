@@ -84,6 +84,34 @@ complain(char *err, size_t err_len, const char *fmt, ...)
 
 /* ---- where things are by default ----------------------------------------------------------- */
 
+/* malloc'd. What libc allocates within itself (strdup, vasprintf, getline) the module does not free: an application
+ * that brings its own malloc and loads the module with RTLD_DEEPBIND has libc allocate by the one, and the module free
+ * by the other. */
+__attribute__((format(printf, 1, 2))) static char *
+text_of(const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	text = n < 0 ? NULL : malloc((size_t)n + 1);
+	if (text == NULL)
+		return NULL;
+	va_start(ap, fmt);
+	vsnprintf(text, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+static char *
+copy_of(const char *text)
+{
+	return text_of("%s", text);
+}
+
 /* malloc'd; NULL when the user has no home. */
 static char *
 home_dir(void)
@@ -93,23 +121,10 @@ home_dir(void)
 	char text[4096];
 
 	if (home != NULL && home[0] == '/')
-		return strdup(home);
+		return copy_of(home);
 	if (getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) != 0 || found == NULL)
 		return NULL;
-	return found->pw_dir[0] == '/' ? strdup(found->pw_dir) : NULL;
-}
-
-__attribute__((format(printf, 1, 2))) static char *
-text_of(const char *fmt, ...)
-{
-	char *text = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
-	va_end(ap);
-	return text;
+	return found->pw_dir[0] == '/' ? copy_of(found->pw_dir) : NULL;
 }
 
 /* $variable/rest, else ~/otherwise/rest. A relative value of the variable counts as unset (XDG base
@@ -139,7 +154,7 @@ default_mount(void)
 	char dir[64];
 
 	if (uid == 0)
-		return strdup("/run/tokenfs");
+		return copy_of("/run/tokenfs");
 	if (runtime != NULL && runtime[0] == '/')
 		return text_of("%s/tokenfs", runtime);
 	snprintf(dir, sizeof(dir), "/run/user/%u", uid);
@@ -154,14 +169,14 @@ set_defaults(struct conf *c)
 	bool root = geteuid() == 0;
 
 	memset(c, 0, sizeof(*c));
-	c->vault = root ? strdup("/var/lib/tokenfs/vault")
+	c->vault = root ? copy_of("/var/lib/tokenfs/vault")
 			: user_path("XDG_DATA_HOME", ".local/share", "tokenfs/vault");
-	c->state = root ? strdup("/var/lib/tokenfs/state")
+	c->state = root ? copy_of("/var/lib/tokenfs/state")
 			: user_path("XDG_STATE_HOME", ".local/state", "tokenfs");
-	c->key_file = root ? strdup("/etc/tokenfs/vault.key")
+	c->key_file = root ? copy_of("/etc/tokenfs/vault.key")
 			   : user_path("XDG_CONFIG_HOME", ".config", "tokenfs/vault.key");
 	c->mount = default_mount();
-	c->log_target = strdup("syslog");
+	c->log_target = copy_of("syslog");
 	c->autostart = true;
 	c->spare_slot = true;
 	c->max_sessions = 16384;
@@ -232,7 +247,7 @@ parse_path(const char *text)
 	char *home, *path;
 
 	if (text[0] == '/')
-		return strdup(text);
+		return copy_of(text);
 	if (strncmp(text, "~/", 2) != 0)
 		return NULL;
 	home = home_dir();
@@ -274,7 +289,7 @@ store(const struct conf_key *k, void *at, const char *text)
 	switch (k->type) {
 	case CONF_TARGET:
 		if (strcmp(text, "syslog") == 0 || strcmp(text, "stderr") == 0)
-			return store_text(at, strdup(text));
+			return store_text(at, copy_of(text));
 		return store_text(at, parse_path(text));
 	case CONF_PATH:
 		return store_text(at, parse_path(text));
@@ -515,7 +530,7 @@ read_file(struct conf *c, const char *file, bool required, char *err, size_t err
 		complain(err, err_len, "%s: holds a NUL byte, must be text", file);
 		goto out;
 	}
-	c->file = strdup(file);
+	c->file = copy_of(file);
 	if (c->file == NULL) {
 		complain(err, err_len, "%s: out of memory", file);
 		goto out;

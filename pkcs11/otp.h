@@ -2,9 +2,9 @@
  * otp.h - what C_Sign answers for one-time passwords: CK_OTP_SIGNATURE_INFO, on its way as an image
  *
  * The structure stands at the start of the application's buffer, behind it its parameters and their values
- * (PKCS#11 3.1 6.60.5). The daemon makes that very block, as long as it will be, with offsets from its start where
- * the pointers belong; the module puts the pointers in. So lengths, length queries and CKR_BUFFER_TOO_SMALL are those of any other
- * output.
+ * (PKCS#11 3.1 6.53, CK_OTP_SIGNATURE_INFO). The daemon makes that very block, as long as it will be, with offsets from
+ * its start where the pointers belong; the module puts the pointers in. So lengths, length queries and
+ * CKR_BUFFER_TOO_SMALL are those of any other output.
  *
  * Use:        daemon: otp_image_size, otp_image_put; module: otp_image_place
  * Ownership:  all memory is the caller's.

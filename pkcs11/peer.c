@@ -98,6 +98,29 @@ mount_user(const char *line, const struct peer_file *dir, uid_t *user)
 	return true;
 }
 
+/* The next line in *line, malloc'd and *cap bytes long; false at the end. Not getline: see text_of in conf.c. */
+static bool
+next_line(FILE *f, char **line, size_t *cap)
+{
+	size_t n = 0;
+	char *more;
+
+	for (;;) {
+		if (*cap - n < 2) {
+			more = realloc(*line, *cap + 1024);
+			if (more == NULL)
+				return false;
+			*line = more;
+			*cap += 1024;
+		}
+		if (fgets(*line + n, (int)(*cap - n), f) == NULL)
+			return n > 0;
+		n += strlen(*line + n);
+		if (n > 0 && (*line)[n - 1] == '\n')
+			return true;
+	}
+}
+
 /* Who mounted it. A daemon may claim any owner for its root; the kernel does not lie. Without
  * /proc the owner has to do. */
 static bool
@@ -115,7 +138,7 @@ is_mounted_by_us(int dir)
 	f = fopen("/proc/self/mountinfo", "re");
 	if (f == NULL)
 		return errno == ENOENT;
-	while (!ours && getline(&line, &cap, f) > 0)
+	while (!ours && next_line(f, &line, &cap))
 		ours = mount_user(line, &file, &user) && (user == geteuid() || user == 0);
 	free(line);
 	fclose(f);
@@ -163,12 +186,11 @@ CK_RV
 peer_open(const char *mount, int *fd)
 {
 	CK_RV rv;
-	char *path;
+	char path[PATH_MAX];
 	int dir = -1;
 
 	*fd = -1;
-	path = realpath(mount, NULL);
-	if (path == NULL)
+	if (realpath(mount, path) == NULL)
 		return from_errno(errno);
 	dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0) {
@@ -183,6 +205,5 @@ peer_open(const char *mount, int *fd)
 out:
 	if (dir >= 0)
 		close(dir);
-	free(path);
 	return rv;
 }

@@ -15,12 +15,14 @@
  *   u  CK_ULONG                    u64 (CK_UNAVAILABLE_INFORMATION is all ones)
  *   b  bytes or NULL               u32 length (0xFFFFFFFF: NULL) + data
  *   o  an output buffer's room     u8 present, u64 size   (request only)
- *   O  an output                   u64 length, b data     (reply only; data NULL if not returned)
+ *   O  an output                   u64 length, b data     (reply only; data NULL with CKR_BUFFER_TOO_SMALL
+ *                                                          and where the request had no room present)
  *   h  array of CK_ULONG           u32 count + u64 each
  *   a  template with values        attrs_encode of attr.h
  *   q  attribute query             u32 count + per item u32 type, u8 present, u64 room
  *   r  attribute query's answer    u32 count + per item u32 type, u64 length (all ones: none),
- *                                  b value as attr_encode_value of attr.h (NULL if not returned)
+ *                                  b value as attr_encode_value of attr.h (NULL if not returned: then
+ *                                  length is all ones where a buffer was present)
  *   m  mechanism                   param_encode of param.h
  *   M  mechanism whose parameter   u64 type, then as p
  *      is a message's

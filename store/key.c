@@ -81,6 +81,13 @@ parse_secret(const struct attrs *a, struct key *k)
 	return CKR_OK;
 }
 
+/* Classes whose keys are their CKA_VALUE. */
+static bool
+key_is_bytes(CK_OBJECT_CLASS class)
+{
+	return class == CKO_SECRET_KEY || class == CKO_OTP_KEY;
+}
+
 CK_RV
 key_parse(const struct attrs *a, struct key **out)
 {
@@ -95,9 +102,9 @@ key_parse(const struct attrs *a, struct key **out)
 	pthread_mutex_init(&k->lock, NULL);
 	k->type = attrs_ulong(a, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
 	k->private = class == CKO_PRIVATE_KEY;
-	k->kind = class == CKO_SECRET_KEY ? NULL : key_kind(k->type);
+	k->kind = key_is_bytes(class) ? NULL : key_kind(k->type);
 
-	if (class == CKO_SECRET_KEY)
+	if (key_is_bytes(class))
 		rv = parse_secret(a, k);
 	else if (class != CKO_PRIVATE_KEY && class != CKO_PUBLIC_KEY)
 		rv = CKR_KEY_TYPE_INCONSISTENT;
@@ -166,7 +173,7 @@ key_check(struct attrs *a)
 
 	if (class == CKO_DOMAIN_PARAMETERS)
 		return check_domain(a, type);
-	if (class != CKO_PUBLIC_KEY && class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
+	if (class != CKO_PUBLIC_KEY && class != CKO_PRIVATE_KEY && !key_is_bytes(class))
 		return CKR_OK;
 	if ((rv = key_normalise(a)) != CKR_OK)
 		return rv;
@@ -224,7 +231,7 @@ key_check_value(const struct attrs *a, uint8_t out[3])
 	uint8_t des[DES_EDE_KEY];
 	CK_RV rv;
 
-	if (value == NULL || value->len == 0 || (class != CKO_SECRET_KEY && class != CKO_CERTIFICATE))
+	if (value == NULL || value->len == 0 || (!key_is_bytes(class) && class != CKO_CERTIFICATE))
 		return CKR_ATTRIBUTE_TYPE_INVALID;
 	if (class == CKO_SECRET_KEY && type == CKK_AES && secret_fits(type, value->len))
 		return zeros_start(value->len == 16 ? "AES-128-ECB" : value->len == 24 ? "AES-192-ECB" :

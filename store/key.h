@@ -34,6 +34,7 @@ struct key {
 	size_t len;           /* of value; of the public key where mechanisms count its bytes (ML-KEM, ML-DSA, SLH-DSA) */
 	size_t bits;          /* of the modulus, of the prime, of the field, or 8 * len */
 	size_t size;          /* bytes of the modulus, of the prime, of a field element, of DSA's subprime */
+	bool safe_group;      /* DH private keys: no public value of another tells of this one's private value */
 	uint8_t reject[32];   /* RSA private keys: key of the implicit rejection (mech_rsa_reject.c) */
 	/* ready operation contexts, kept so that the next operation need not set one up */
 	pthread_mutex_t lock;

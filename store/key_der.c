@@ -125,6 +125,19 @@ key_to_pkcs8(struct object *o, uint8_t **der, size_t *len)
 	return take_over(made, n, der, len);
 }
 
+/* OpenSSL computes the public value of a DSA key as it reads it, whatever the length of the numbers: for hours if they are
+ * long enough. One of 3072 bits takes less than 900 bytes. */
+#define DSA_PKCS8_MAX 1024
+
+static bool
+is_endless(const PKCS8_PRIV_KEY_INFO *info, size_t len)
+{
+	const ASN1_OBJECT *algorithm = NULL;
+
+	return PKCS8_pkey_get0(&algorithm, NULL, NULL, NULL, info) == 1 && OBJ_obj2nid(algorithm) == NID_dsa &&
+		len > DSA_PKCS8_MAX;
+}
+
 CK_RV
 key_from_pkcs8(const uint8_t *der, size_t len, struct attrs *priv)
 {
@@ -134,7 +147,7 @@ key_from_pkcs8(const uint8_t *der, size_t len, struct attrs *priv)
 	CK_RV rv;
 
 	if (len > LONG_MAX || (info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)len)) == NULL ||
-		p != der + len || (pkey = EVP_PKCS82PKEY(info)) == NULL)
+		p != der + len || is_endless(info, len) || (pkey = EVP_PKCS82PKEY(info)) == NULL)
 		rv = mech_failed(CKR_ATTRIBUTE_VALUE_INVALID, "PKCS#8 private key");
 	else
 		rv = key_put_private(priv, pkey);

@@ -8,6 +8,7 @@
 #include "key_material.h"
 
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <string.h>
 
@@ -180,6 +181,39 @@ complete(struct numbers *n)
 	return rv;
 }
 
+/* Fermat: 2^(x - 1) = 1 mod x. Who chose the prime so as to deceive this could as well have kept the private value. */
+static bool
+looks_prime(const BIGNUM *x, BN_CTX *ctx)
+{
+	BIGNUM *e = BN_dup(x), *two = BN_new(), *r = BN_new();
+	bool ok = e != NULL && two != NULL && r != NULL && BN_is_odd(x) && BN_sub_word(e, 1) && BN_set_word(two, 2) &&
+		BN_mod_exp(r, two, e, x, ctx) && BN_is_one(r);
+
+	BN_free(e);
+	BN_free(two);
+	BN_free(r);
+	return ok;
+}
+
+/* A public value out of a small subgroup makes the agreed secret one of a few, which one tells the private value modulo
+ * their number (Lim and Lee 1997). A safe prime, 2 q + 1, has no such subgroups. Of a group that OpenSSL knows, it knows q and
+ * looks at public values itself. */
+static bool
+is_safe_group(const struct numbers *n, EVP_PKEY *pkey)
+{
+	BIGNUM *q = NULL, *half = BN_new();
+	BN_CTX *ctx = BN_CTX_new();
+	bool safe = EVP_PKEY_get_bn_param(pkey, params[Q], &q) == 1;
+
+	if (!safe && half != NULL && ctx != NULL)
+		safe = BN_rshift1(half, n->v[P]) && looks_prime(half, ctx) && looks_prime(n->v[P], ctx);
+	ERR_clear_error();
+	BN_free(q);
+	BN_free(half);
+	BN_CTX_free(ctx);
+	return safe;
+}
+
 static CK_RV
 check_public(const struct numbers *n)
 {
@@ -203,6 +237,7 @@ parse(const struct attrs *a, bool private, bool dsa, struct key *k)
 	if (rv == CKR_OK) {
 		k->bits = (size_t)BN_num_bits(n.v[P]);
 		k->size = (size_t)BN_num_bytes(dsa ? n.v[Q] : n.v[P]);
+		k->safe_group = !dsa && private && is_safe_group(&n, k->pkey);
 	}
 	numbers_free(&n);
 	return rv;

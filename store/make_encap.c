@@ -80,7 +80,7 @@ make_encapsulate(const struct maker *m, const CK_MECHANISM *mech, struct object 
 		rv = begin(&a, m, pub, HOW_ENCAPSULATE, templ);
 	if (rv == CKR_OK)
 		rv = mech_encapsulate(mech, pub, out, &len, &a);
-	if (rv == CKR_OK)
+	if (rv == CKR_OK || rv == CKR_BUFFER_TOO_SMALL)
 		*out_len = len;
 	if (rv == CKR_OK && out != NULL && (rv = rules_finish(&a, HOW_ENCAPSULATE, NULL, NULL)) == CKR_OK)
 		rv = make_settle(m, &a, o);

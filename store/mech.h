@@ -119,7 +119,8 @@ CK_RV mech_derive_plan(struct derivation *d);
 CK_RV mech_derive(struct derivation *d);
 void derivation_free(struct derivation *d);
 
-/* Encapsulation, on a set made by rules_begin: they add the value. out NULL: *out_len becomes the exact length. */
+/* Encapsulation, on a set made by rules_begin: they add the value. out NULL: *out_len becomes the exact length;
+ * CKR_BUFFER_TOO_SMALL likewise. */
 CK_RV mech_encapsulate(const CK_MECHANISM *m, struct object *pub, uint8_t *out, size_t *out_len, struct attrs *key);
 /* CKR_WRAPPED_KEY_LEN_RANGE; other reasons that lie in the ciphertext are the caller's to make one of. */
 CK_RV mech_decapsulate(const CK_MECHANISM *m, struct object *priv, const uint8_t *in, size_t n, struct attrs *key);

@@ -146,6 +146,9 @@ dh_derive(struct derivation *d)
 		return rv;
 	if (k->type != d->row->keys[0] || !k->private)
 		return CKR_KEY_TYPE_INCONSISTENT;
+	if (!d->compat && !k->safe_group && object_hides(d->base, CKA_VALUE))
+		return why(CKR_DOMAIN_PARAMS_INVALID, "what is agreed in this group, whose prime is not a safe one, can tell the "
+			"private value (strict policy)");
 	if (key_dh_peer(k, d->mech->pParameter, d->mech->ulParameterLen, &peer) != CKR_OK)
 		rv = mech_bad_param("no public value that goes with the key");
 	if (rv == CKR_OK && (rv = agree(k, peer, &z)) == CKR_OK)

@@ -28,13 +28,17 @@ find_kdf(CK_ULONG kdf, const char **name, const struct hash **h)
 	return hash_md(*h) != NULL;
 }
 
-bool
-ecdh_kdf_known(CK_ULONG kdf)
+CK_RV
+ecdh_check_kdf(CK_ULONG kdf, const uint8_t *shared, size_t shared_len)
 {
 	const struct hash *h;
 	const char *name;
 
-	return find_kdf(kdf, &name, &h);
+	if (kdf != CKD_NULL && !find_kdf(kdf, &name, &h))
+		return mech_bad_param("the key derivation function is not supported");
+	if ((shared == NULL || kdf == CKD_NULL) && shared_len != 0)
+		return mech_bad_param("shared data without a key derivation function, or none where a length is");
+	return CKR_OK;
 }
 
 CK_RV
@@ -117,18 +121,6 @@ put_stretched(const struct bytes *z, const CK_ECDH1_DERIVE_PARAMS *p, struct der
 }
 
 static CK_RV
-check_params(const CK_ECDH1_DERIVE_PARAMS *p)
-{
-	if (p == NULL)
-		return mech_bad_param("CK_ECDH1_DERIVE_PARAMS is missing");
-	if (p->kdf != CKD_NULL && !ecdh_kdf_known(p->kdf))
-		return mech_bad_param("the key derivation function is not supported");
-	if ((p->pSharedData == NULL || p->kdf == CKD_NULL) && p->ulSharedDataLen != 0)
-		return mech_bad_param("shared data without a key derivation function, or none where a length is");
-	return CKR_OK;
-}
-
-static CK_RV
 ecdh_derive(struct derivation *d)
 {
 	const CK_ECDH1_DERIVE_PARAMS *p = mech_param(d->mech, sizeof(*p));
@@ -137,7 +129,10 @@ ecdh_derive(struct derivation *d)
 	struct key *k;
 	CK_RV rv;
 
-	if ((rv = check_params(p)) != CKR_OK || (rv = key_get(d->base, &k)) != CKR_OK)
+	if (p == NULL)
+		return mech_bad_param("CK_ECDH1_DERIVE_PARAMS is missing");
+	if ((rv = ecdh_check_kdf(p->kdf, p->pSharedData, p->ulSharedDataLen)) != CKR_OK ||
+		(rv = key_get(d->base, &k)) != CKR_OK)
 		return rv;
 	if ((k->type != d->row->keys[0] && k->type != d->row->keys[1]) || !k->private)
 		return CKR_KEY_TYPE_INCONSISTENT;

@@ -10,8 +10,8 @@
 
 /* The shared secret of our private key and the other party's public one, `size` bytes of k. */
 CK_RV ecdh_agree(const struct key *k, EVP_PKEY *peer, bool cofactor, struct bytes *z);
-/* Is CKD_... one of those that stretch the secret? CKD_NULL is none. */
-bool ecdh_kdf_known(CK_ULONG kdf);
+/* CKD_NULL takes no shared data; of the others only those that this OpenSSL has. CKR_MECHANISM_PARAM_INVALID. */
+CK_RV ecdh_check_kdf(CK_ULONG kdf, const uint8_t *shared, size_t shared_len);
 /* len bytes by the function: ANSI X9.63 5.6.3, or SP 800-56C 4.1 for the _SP800 ones. shared may be NULL. */
 CK_RV ecdh_kdf(CK_ULONG kdf, const struct bytes *z, const uint8_t *shared, size_t shared_len, uint8_t *out,
 	size_t len);

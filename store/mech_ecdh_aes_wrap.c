@@ -5,7 +5,6 @@
  * The blob is the temporary public key and the wrapped target. CKM_ECDH_COF_AES_KEY_WRAP has the point as a DER octet
  * string, the others raw, as long as the points of the curve are.
  */
-#include <openssl/ec.h>
 #include <string.h>
 
 #include "der.h"
@@ -24,12 +23,8 @@ read_param(const CK_MECHANISM *m, const CK_ECDH_AES_KEY_WRAP_PARAMS **param)
 
 	if (p == NULL || !kwp_key_bits(p->ulAESKeyBits))
 		return mech_bad_param("CK_ECDH_AES_KEY_WRAP_PARAMS with 128, 192 or 256 bits");
-	if (p->kdf != CKD_NULL && !ecdh_kdf_known(p->kdf))
-		return mech_bad_param("the key derivation function is not supported");
-	if ((p->pSharedData == NULL || p->kdf == CKD_NULL) && p->ulSharedDataLen != 0)
-		return mech_bad_param("shared data without a key derivation function, or none where a length is");
 	*param = p;
-	return CKR_OK;
+	return ecdh_check_kdf(p->kdf, p->pSharedData, p->ulSharedDataLen);
 }
 
 static CK_RV
@@ -49,20 +44,6 @@ static size_t
 point_size(const struct mech *row, const struct curve *c)
 {
 	return row->variant == WRAP_ECDH_COFACTOR ? der_size(c->point) : c->point;
-}
-
-static CK_RV
-temporary_pair(const struct curve *c, EVP_PKEY **pkey)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, c->type == CKK_EC ? "EC" : c->group, NULL);
-	CK_RV rv = CKR_OK;
-
-	if (ctx == NULL || EVP_PKEY_keygen_init(ctx) != 1 ||
-		(c->type == CKK_EC && EVP_PKEY_CTX_set_group_name(ctx, c->group) != 1) ||
-		EVP_PKEY_generate(ctx, pkey) != 1)
-		rv = mech_failed(CKR_FUNCTION_FAILED, c->name[0]);
-	EVP_PKEY_CTX_free(ctx);
-	return rv;
 }
 
 /* The AES key from our private and their public key: the first bytes of what was agreed on. */
@@ -111,7 +92,7 @@ ecdh_aes_wrap(const CK_MECHANISM *m, const struct mech *row, struct object *wrap
 	if (room < *out_len)
 		return CKR_BUFFER_TOO_SMALL;
 	temporary.size = k->size;
-	if ((rv = temporary_pair(k->curve, &temporary.pkey)) == CKR_OK &&
+	if ((rv = ec_make(k->curve, &temporary.pkey)) == CKR_OK &&
 		(rv = agree(row, p, &temporary, k->pkey, key)) == CKR_OK &&
 		(rv = put_point(row, k->curve, temporary.pkey, out)) == CKR_OK)
 		rv = kwp(true, key, p->ulAESKeyBits / 8, in, n, out + first, &second);

@@ -27,8 +27,16 @@ CK_RV
 mech_encapsulate(const CK_MECHANISM *m, struct object *pub, uint8_t *out, size_t *out_len, struct attrs *key)
 {
 	const struct mech *row;
+	size_t need = 0;
 	CK_RV rv = row_with(m, CKF_ENCAPSULATE, &row);
 
+	if (rv == CKR_OK && out != NULL) {
+		rv = row->family->encapsulate(m, row, pub, NULL, &need, key);
+		if (rv == CKR_OK && *out_len < need) {
+			*out_len = need;
+			rv = CKR_BUFFER_TOO_SMALL;
+		}
+	}
 	return rv == CKR_OK ? row->family->encapsulate(m, row, pub, out, out_len, key) : rv;
 }
 
@@ -151,19 +159,6 @@ ecdh_decapsulate(const CK_MECHANISM *m, const struct mech *row, struct object *p
 }
 
 /* ---- RSA ---- */
-
-static CK_RV
-secret_length(const struct attrs *key, size_t *len)
-{
-	CK_KEY_TYPE type = attrs_ulong(key, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
-
-	*len = attrs_ulong(key, CKA_VALUE_LEN, secret_length_of(type));
-	if (*len == 0 && !attrs_has(key, CKA_VALUE_LEN))
-		return why(CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN is missing");
-	if (!secret_fits(type, *len))
-		return why(CKR_ATTRIBUTE_VALUE_INVALID, "a key of this type cannot have %zu bytes", *len);
-	return CKR_OK;
-}
 
 CK_RV
 rsa_encapsulate(const CK_MECHANISM *m, const struct mech *row, struct object *pub, uint8_t *out, size_t *out_len,

@@ -4,10 +4,7 @@
  * Who knows the data and may also encrypt or decrypt with the base key has the derived key, so these are for tokens
  * with the compat policy.
  */
-#include <limits.h>
-#include <string.h>
-
-#include "mech_family.h"
+#include "mech_des.h"
 #include "mech_variant.h"
 #include "why.h"
 
@@ -25,16 +22,13 @@ cipher_name(const struct mech *row, size_t key_len)
 
 	if (is_aes(row))
 		return aes[row->variant == DATA_AES_CBC][key_len / 8 - 2];
-	if (key_len == 8)
-		return row->variant == DATA_DES_CBC ? "DES-CBC" : "DES-ECB";
 	return row->variant == DATA_DES_CBC ? "DES-EDE3-CBC" : "DES-EDE3-ECB";
 }
 
 static bool
 encrypt_data_there(const struct mech *row)
 {
-	size_t len = is_aes(row) ? 16 : row->keys[0] == CKK_DES ? 8 : 24;
-	EVP_CIPHER *c = EVP_CIPHER_fetch(NULL, cipher_name(row, len), NULL);
+	EVP_CIPHER *c = EVP_CIPHER_fetch(NULL, cipher_name(row, row->min), NULL);
 	bool there = c != NULL;
 
 	EVP_CIPHER_free(c);
@@ -76,15 +70,14 @@ encrypt(const struct mech *row, const uint8_t *key, size_t key_len, const uint8_
 {
 	EVP_CIPHER *c;
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	uint8_t three[24] = {0};
+	uint8_t des[DES_EDE_KEY];
 	int len = 0;
 	CK_RV rv = CKR_OK;
 
 	c = EVP_CIPHER_fetch(NULL, cipher_name(row, key_len), NULL);
-	if (!is_aes(row) && key_len == 16) {
-		memcpy(three, key, 16);
-		memcpy(three + 16, key, 8);
-		key = three;
+	if (!is_aes(row)) {
+		des_expand(key, key_len, des);
+		key = des;
 	}
 	if (c == NULL || ctx == NULL || EVP_EncryptInit_ex2(ctx, c, key, iv, NULL) != 1 ||
 		EVP_CIPHER_CTX_set_padding(ctx, 0) != 1 || EVP_EncryptUpdate(ctx, out, &len, in, (int)n) != 1 ||
@@ -92,7 +85,7 @@ encrypt(const struct mech *row, const uint8_t *key, size_t key_len, const uint8_
 		rv = mech_failed(CKR_FUNCTION_FAILED, "encryption of the data");
 	EVP_CIPHER_CTX_free(ctx);
 	EVP_CIPHER_free(c);
-	wipe(three, sizeof(three));
+	wipe(des, sizeof(des));
 	return rv;
 }
 

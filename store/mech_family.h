@@ -282,6 +282,9 @@ bool secret_fits(CK_KEY_TYPE type, size_t len);
 bool secret_has_length(CK_KEY_TYPE type); /* CKA_VALUE_LEN belongs to the type */
 size_t secret_length_of(CK_KEY_TYPE type); /* the only length it has; 0: several */
 void secret_set_parity(uint8_t *p, size_t n); /* of DES keys */
+/* CKA_VALUE_LEN of the key to be made, or the only length of its type: CKR_TEMPLATE_INCOMPLETE without either,
+ * CKR_ATTRIBUTE_VALUE_INVALID for what the type cannot have. */
+CK_RV secret_length(const struct attrs *key, size_t *len);
 
 /* ---- derivation (mech_derive.c): for plan ---- */
 CK_RV derive_secret(struct derived *key); /* a secret key, a generic one if the template does not say */

@@ -1,9 +1,9 @@
 /*
- * HOTP: one-time passwords from a counter (RFC 4226; PKCS#11 3.1 6.60)
+ * HOTP: one-time passwords from a counter (RFC 4226; PKCS#11 3.1 6.53)
  *
- * A password is signed with the key's counter, which moves on, or, where CKA_OTP_COUNTER_REQUIREMENT lets it, with one that
- * the application gives. Verification is told its counter, keeps nothing and looks at no other: how far to
- * look ahead is the application's to decide, which alone knows what was accepted before (PKCS#11 3.1 6.60.8).
+ * A password is signed with the key's counter, which moves on, or, where CKA_OTP_COUNTER_REQUIREMENT lets it, with
+ * one that the application gives. Verification is told its counter, keeps nothing and looks at no other: how far to look
+ * ahead is the application's to decide, which alone knows what was accepted before.
  * RFC 4226 5.3 defines decimal passwords; of other formats nobody defines what they would be.
  */
 #include <openssl/evp.h>
@@ -115,7 +115,7 @@ check_wish(const struct op *op, const struct wish *w)
 	return CKR_OK;
 }
 
-/* Which counter? PKCS#11 3.1 6.60.5: what the key ignores is ignored; 6.60.8: verification is always told. */
+/* Which counter? PKCS#11 3.1 6.53: what the key ignores is ignored; verification is always told. */
 static CK_RV
 choose_counter(struct op *op, const struct wish *w)
 {
@@ -274,7 +274,7 @@ otp_imply(const struct mech *row, const struct attrs *templ, struct attrs *key)
 	return rv == CKR_OK ? attrs_set_ulong(key, CKA_KEY_TYPE, row->keys[0]) : rv;
 }
 
-/* PKCS#11 3.1 6.60.7: value, its length and a counter are the mechanism's to add. */
+/* PKCS#11 3.1 6.53: value, its length and a counter are the mechanism's to add. */
 static CK_RV
 otp_generate(const CK_MECHANISM *m, const struct mech *row, struct attrs *key, struct cancel *c)
 {
@@ -282,12 +282,12 @@ otp_generate(const CK_MECHANISM *m, const struct mech *row, struct attrs *key, s
 	const struct attr *counter = attrs_get(key, CKA_OTP_COUNTER);
 	CK_RV rv = CKR_OK;
 
-	if (!attrs_has(key, CKA_VALUE_LEN))
-		rv = attrs_set_ulong(key, CKA_VALUE_LEN, KEY_DEFAULT);
-	else if (attrs_ulong(key, CKA_VALUE_LEN, 0) < row->min)
+	if (attrs_ulong(key, CKA_VALUE_LEN, KEY_DEFAULT) < row->min)
 		return why(CKR_ATTRIBUTE_VALUE_INVALID, "a secret for passwords has at least %lu bytes", row->min);
-	if (rv == CKR_OK && (counter == NULL || counter->len == 0))
+	if (counter == NULL || counter->len == 0)
 		rv = attrs_set(key, CKA_OTP_COUNTER, zero, sizeof(zero));
+	if (rv == CKR_OK && !attrs_has(key, CKA_VALUE_LEN))
+		rv = attrs_set_ulong(key, CKA_VALUE_LEN, KEY_DEFAULT);
 	return rv == CKR_OK ? family_secret.generate(m, row, key, c) : rv;
 }
 

@@ -43,6 +43,12 @@ check_params(const CK_PKCS5_PBKD2_PARAMS2 *p, const struct hash **h)
 	return CKR_OK;
 }
 
+static bool
+is_canceled(const struct cancel *c)
+{
+	return c != NULL && atomic_load(&c->on);
+}
+
 /* One block: U(1) xor U(2) xor ... */
 static CK_RV
 block(struct prf *f, const CK_PKCS5_PBKD2_PARAMS2 *p, uint32_t number, uint8_t *t, const struct cancel *c)
@@ -61,7 +67,7 @@ block(struct prf *f, const CK_PKCS5_PBKD2_PARAMS2 *p, uint32_t number, uint8_t *
 		rv = prf_end(f, u);
 		for (size_t k = 0; k < f->size; k++)
 			t[k] ^= u[k];
-		if (i % BETWEEN_LOOKS == 0 && c != NULL && atomic_load(&c->on))
+		if (rv == CKR_OK && i % BETWEEN_LOOKS == 0 && is_canceled(c))
 			rv = CKR_FUNCTION_CANCELED;
 	}
 	wipe(u, sizeof(u));
@@ -79,7 +85,7 @@ stretch(const CK_PKCS5_PBKD2_PARAMS2 *p, const struct hash *h, uint8_t *out, siz
 
 	for (; rv == CKR_OK && len > 0; out += n, len -= n, number++) {
 		n = len < f.size ? len : f.size;
-		rv = block(&f, p, number, t, c);
+		rv = is_canceled(c) ? CKR_FUNCTION_CANCELED : block(&f, p, number, t, c);
 		if (rv == CKR_OK)
 			memcpy(out, t, n);
 	}
@@ -93,18 +99,14 @@ pbkd2_generate(const CK_MECHANISM *m, const struct mech *row, struct attrs *key,
 {
 	const CK_PKCS5_PBKD2_PARAMS2 *p = mech_param(m, sizeof(*p));
 	CK_KEY_TYPE type = attrs_ulong(key, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
-	CK_ULONG len = attrs_ulong(key, CKA_VALUE_LEN, secret_length_of(type));
 	const struct hash *h = NULL;
+	size_t len;
 	struct bytes b = {0};
 	CK_RV rv = check_params(p, &h);
 
 	(void)row;
-	if (rv != CKR_OK)
+	if (rv != CKR_OK || (rv = secret_length(key, &len)) != CKR_OK)
 		return rv;
-	if (len == 0 && !attrs_has(key, CKA_VALUE_LEN))
-		return why(CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN is missing");
-	if (!secret_fits(type, len))
-		return why(CKR_ATTRIBUTE_VALUE_INVALID, "a key of this type cannot have %lu bytes", len);
 	if ((len + h->size - 1) / h->size > WORK_MAX / p->iterations)
 		return mech_bad_param("the number of iterations, for a key of this length");
 	if ((rv = bytes_reserve(&b, len)) == CKR_OK && (rv = stretch(p, h, b.data, len, c)) == CKR_OK) {

@@ -17,6 +17,8 @@ pq_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *pu
 		return why(CKR_TEMPLATE_INCOMPLETE, "CKA_PARAMETER_SET is missing");
 	if ((set = key_pq_find(row->keys[0], attrs_ulong(pub, CKA_PARAMETER_SET, 0))) == NULL)
 		return why(CKR_PARAMETER_SET_NOT_SUPPORTED, "CKA_PARAMETER_SET names no set of this algorithm");
+	if (attrs_ulong(priv, CKA_PARAMETER_SET, set->set) != set->set)
+		return why(CKR_TEMPLATE_INCONSISTENT, "the two templates differ in CKA_PARAMETER_SET");
 	ctx = EVP_PKEY_CTX_new_from_name(NULL, set->name, NULL);
 	if (ctx == NULL || EVP_PKEY_keygen_init(ctx) != 1)
 		rv = mech_failed(CKR_FUNCTION_FAILED, set->name);

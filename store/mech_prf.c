@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mech_des.h"
 #include "why.h"
 
 static EVP_MAC *hmac, *cmac;
@@ -42,23 +43,18 @@ prf_hmac(struct prf *p, const struct hash *h, const uint8_t *key, size_t len)
 CK_RV
 prf_cmac(struct prf *p, CK_KEY_TYPE key_type, const uint8_t *key, size_t len)
 {
-	uint8_t three[24];
+	uint8_t des[DES_EDE_KEY];
 	char cipher[16];
 	CK_RV rv;
 
 	pthread_once(&once, fetch);
-	if (key_type == CKK_DES2 && len == 16) {
-		memcpy(three, key, 16);
-		memcpy(three + 16, key, 8);
-		key = three;
-		len = 24;
-	}
-	if (key_type == CKK_AES)
+	if (key_type == CKK_AES) {
 		snprintf(cipher, sizeof(cipher), "AES-%zu-CBC", len * 8 % 1000);
-	else
-		snprintf(cipher, sizeof(cipher), "DES-EDE3-CBC");
-	rv = begin(p, cmac, OSSL_MAC_PARAM_CIPHER, cipher, key, len);
-	wipe(three, sizeof(three));
+		return begin(p, cmac, OSSL_MAC_PARAM_CIPHER, cipher, key, len);
+	}
+	des_expand(key, len, des);
+	rv = begin(p, cmac, OSSL_MAC_PARAM_CIPHER, "DES-EDE3-CBC", des, sizeof(des));
+	wipe(des, sizeof(des));
 	return rv;
 }
 

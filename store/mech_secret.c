@@ -58,6 +58,19 @@ secret_put(struct attrs *key, const uint8_t *value, size_t len)
 	return attrs_set(key, CKA_VALUE, value, len);
 }
 
+CK_RV
+secret_length(const struct attrs *key, size_t *len)
+{
+	CK_KEY_TYPE type = attrs_ulong(key, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+
+	*len = attrs_ulong(key, CKA_VALUE_LEN, secret_length_of(type));
+	if (*len == 0 && !attrs_has(key, CKA_VALUE_LEN))
+		return why(CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN is missing");
+	if (!secret_fits(type, *len))
+		return why(CKR_ATTRIBUTE_VALUE_INVALID, "a key of this type cannot have %zu bytes", *len);
+	return CKR_OK;
+}
+
 /* PKCS#11 3.1 6.18: the bits of DES keys that no cipher looks at make the number of ones in each byte odd. */
 void
 secret_set_parity(uint8_t *p, size_t n)
@@ -76,24 +89,20 @@ secret_set_parity(uint8_t *p, size_t n)
 static CK_RV
 secret_generate(const CK_MECHANISM *m, const struct mech *row, struct attrs *key, struct cancel *c)
 {
-	CK_KEY_TYPE type = attrs_ulong(key, CKA_KEY_TYPE, row->keys[0]);
-	CK_ULONG len = attrs_ulong(key, CKA_VALUE_LEN, secret_length_of(type));
 	struct bytes b = {0};
+	size_t len;
 	CK_RV rv;
 
+	(void)row;
 	(void)c; /* takes no time */
 	if (!mech_no_param(m))
 		return mech_bad_param("key generation takes none");
-	if (len == 0 && !attrs_has(key, CKA_VALUE_LEN))
-		return why(CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN is missing");
-	if (!secret_fits(type, len))
-		return why(CKR_ATTRIBUTE_VALUE_INVALID, "a key of this type cannot have %lu bytes", len);
-	if ((rv = bytes_reserve(&b, len)) != CKR_OK)
+	if ((rv = secret_length(key, &len)) != CKR_OK || (rv = bytes_reserve(&b, len)) != CKR_OK)
 		return rv;
 	if (RAND_priv_bytes(b.data, (int)len) != 1) {
 		rv = mech_failed(CKR_FUNCTION_FAILED, "random numbers");
 	} else {
-		if (!secret_has_length(type))
+		if (!secret_has_length(attrs_ulong(key, CKA_KEY_TYPE, CKK_GENERIC_SECRET)))
 			secret_set_parity(b.data, len);
 		rv = secret_put(key, b.data, len);
 	}

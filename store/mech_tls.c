@@ -336,6 +336,21 @@ kdf_plan(struct derivation *d)
 	return rv == CKR_OK ? derive_inherit(&d->keys[0], d->base, secrecy, 2) : rv;
 }
 
+/* RFC 5705 4: what TLS itself makes of the master secret is nothing to be exported; a key that is also the MAC of a finished
+ * message would be told by C_Sign. The label is looked for in the whole seed: where a label ends, the stream does not
+ * tell. */
+static CK_RV
+check_label(const struct bytes *seed)
+{
+	static const char *const reserved[] = {"client finished", "server finished", "master secret",
+		"extended master secret", "key expansion"};
+
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (seed->len >= strlen(reserved[i]) && memcmp(seed->data, reserved[i], strlen(reserved[i])) == 0)
+			return mech_bad_param("the label is one of TLS's own");
+	return CKR_OK;
+}
+
 static CK_RV
 kdf_seed(const CK_TLS_KDF_PARAMS *p, struct bytes *seed)
 {
@@ -367,6 +382,7 @@ kdf_derive(struct derivation *d)
 	if (prf_hash(p->prfMechanism) == NULL)
 		return mech_bad_param("the hash function is not supported");
 	if ((rv = derive_length(&d->keys[0], SECRET_MAX, &len)) == CKR_OK && (rv = kdf_seed(p, &seed)) == CKR_OK &&
+		(rv = check_label(&seed)) == CKR_OK &&
 		(rv = stream(d, prf_hash(p->prfMechanism), &seed, &out, len)) == CKR_OK)
 		rv = derive_put(&d->keys[0], out.data, out.len);
 	bytes_free(&seed);

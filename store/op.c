@@ -226,7 +226,9 @@ op_start(struct op **out, enum op_kind kind, const CK_MECHANISM *m, const struct
 	op->fed = op->given = 0;
 	op->max_in = GATHER_MAX;
 	op->encrypt = kind == OP_ENCRYPT || kind == OP_MESSAGE_ENCRYPT;
+	op->keeper = NULL;
 	op->spends = false;
+	op->keeper = NULL;
 	op->early = op->has_signature = op->in_message = op->nonces.set = false;
 	if ((rv = row->family->begin(op, m)) != CKR_OK) {
 		op_free(op);
@@ -313,6 +315,14 @@ CK_MECHANISM_TYPE
 op_mechanism(const struct op *op)
 {
 	return op->mech->type;
+}
+
+size_t
+op_held(const struct op *op)
+{
+	if (op == NULL)
+		return 0;
+	return op->prefix.cap + op->gathered.cap + op->result.cap + op->signature.cap + op_held(op->inner);
 }
 
 bool

@@ -54,6 +54,8 @@ CK_RV op_spend(struct op *op, const struct attrs *now, struct attrs *changes);
 bool op_answers_otp(const struct op *op);
 struct object *op_key(const struct op *op); /* borrowed; NULL for digests */
 CK_MECHANISM_TYPE op_mechanism(const struct op *op);
+/* Bytes that it holds on to between two calls: input that is gathered, an answer that waits, a signature. */
+size_t op_held(const struct op *op);
 
 /* Encrypt, decrypt, digest, sign, sign recover, verify recover in one part. out == NULL asks for the length. */
 CK_RV op_once(struct op *op, const uint8_t *in, size_t in_len, uint8_t *out, CK_ULONG *out_len);

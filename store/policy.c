@@ -13,6 +13,7 @@
 	(CKF_DECRYPT | CKF_SIGN | CKF_SIGN_RECOVER | CKF_UNWRAP | CKF_DERIVE | CKF_DECAPSULATE)
 #define USE_SECRET                                                                            \
 	(CKF_ENCRYPT | CKF_DECRYPT | CKF_SIGN | CKF_VERIFY | CKF_WRAP | CKF_UNWRAP | CKF_DERIVE)
+#define USE_OTP (CKF_SIGN | CKF_VERIFY)
 
 static bool
 class_can(CK_OBJECT_CLASS class, CK_FLAGS flag)
@@ -24,6 +25,8 @@ class_can(CK_OBJECT_CLASS class, CK_FLAGS flag)
 		return (flag & USE_PRIVATE) != 0;
 	case CKO_SECRET_KEY:
 		return (flag & USE_SECRET) != 0;
+	case CKO_OTP_KEY:
+		return (flag & USE_OTP) != 0;
 	default:
 		return false;
 	}

@@ -6,6 +6,8 @@
 #include "rules_table.h"
 #include "why.h"
 
+#define HOTP_COUNTER 8 /* bytes */
+
 static CK_RV
 refuse(CK_RV rv, CK_ATTRIBUTE_TYPE type, const char *reason)
 {
@@ -135,6 +137,43 @@ check_trust(const struct attrs *a)
 	return CKR_OK;
 }
 
+/* RFC 4226 5.3 knows decimal passwords of 6 digits or more, made from a counter and nothing else. */
+static CK_RV
+check_hotp(const struct attrs *a)
+{
+	static const struct {
+		CK_ATTRIBUTE_TYPE type;
+		CK_ULONG min, max;
+	} ranges[] = {
+		{CKA_OTP_FORMAT, CK_OTP_FORMAT_DECIMAL, CK_OTP_FORMAT_DECIMAL},
+		{CKA_OTP_LENGTH, 6, 8},
+		{CKA_OTP_CHALLENGE_REQUIREMENT, CK_OTP_PARAM_IGNORED, CK_OTP_PARAM_IGNORED},
+		{CKA_OTP_TIME_REQUIREMENT, CK_OTP_PARAM_IGNORED, CK_OTP_PARAM_IGNORED},
+		{CKA_OTP_PIN_REQUIREMENT, CK_OTP_PARAM_IGNORED, CK_OTP_PARAM_IGNORED},
+		{CKA_OTP_COUNTER_REQUIREMENT, CK_OTP_PARAM_IGNORED, CK_OTP_PARAM_MANDATORY},
+	};
+	const struct attr *counter = attrs_get(a, CKA_OTP_COUNTER);
+	CK_ULONG v;
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		v = attrs_ulong(a, ranges[i].type, ranges[i].min);
+		if (v < ranges[i].min || v > ranges[i].max)
+			return refuse(CKR_ATTRIBUTE_VALUE_INVALID, ranges[i].type, "HOTP has no such passwords");
+	}
+	if (counter != NULL && counter->len != 0 && counter->len != HOTP_COUNTER)
+		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, CKA_OTP_COUNTER, "a counter has 8 bytes");
+	return CKR_OK;
+}
+
+/* PKCS#11 3.1 6.53 leaves it to the token: an object's counter goes on, so that it makes no password twice. */
+static CK_RV
+check_counter(const struct attr *old, const struct attr *new)
+{
+	if (old->len == HOTP_COUNTER && (new->len != HOTP_COUNTER || memcmp(new->value, old->value, HOTP_COUNTER) < 0))
+		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, new->type, "the counter only goes on");
+	return CKR_OK;
+}
+
 /* What must hold between attributes, whatever gave them. */
 static CK_RV
 check_together(const struct attrs *a)
@@ -154,6 +193,8 @@ check_together(const struct attrs *a)
 		return check_url(a);
 	if (class == CKO_TRUST)
 		return check_trust(a);
+	if (class == CKO_OTP_KEY && attrs_ulong(a, CKA_KEY_TYPE, CKK_SECURID) == CKK_HOTP)
+		return check_hotp(a);
 	return CKR_OK;
 }
 
@@ -376,8 +417,11 @@ change_one(struct attrs *a, const struct rule_kind *k, const struct attr *new, u
 	if ((row->flags & RULE_FIXED) && old != NULL && old->len > 0)
 		return refuse(CKR_ATTRIBUTE_VALUE_INVALID, new->type, "does not belong to this key");
 	rv = may_trust(row, new, who);
-	if (rv == CKR_OK && old != NULL && old->len == 1 && new->len == 1)
-		rv = check_direction(a, row, old->value[0], new->value[0], who);
+	if (rv == CKR_OK && old != NULL && new->type == CKA_OTP_COUNTER)
+		rv = check_counter(old, new);
+	/* an object of an older vault lacks the usages that came later: it has them not */
+	if (rv == CKR_OK && new->len == 1 && (old != NULL ? old->len == 1 : (row->flags & RULE_USAGE) != 0))
+		rv = check_direction(a, row, old != NULL && old->value[0], new->value[0], who);
 	if (rv == CKR_OK)
 		rv = attrs_set_attr(a, new);
 	return rv;

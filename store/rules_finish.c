@@ -116,9 +116,10 @@ find_value_len(struct finish *f, CK_ATTRIBUTE_TYPE type)
 static bool
 easy_to_guess(const struct attrs *a)
 {
+	CK_OBJECT_CLASS class = attrs_ulong(a, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
 	const struct attr *v = attrs_get(a, CKA_VALUE);
 
-	return attrs_ulong(a, CKA_CLASS, CK_UNAVAILABLE_INFORMATION) == CKO_SECRET_KEY &&
+	return (class == CKO_SECRET_KEY || class == CKO_OTP_KEY) &&
 		attrs_ulong(a, CKA_KEY_TYPE, CKK_DES) != CKK_DES && v != NULL && v->len < 14;
 }
 

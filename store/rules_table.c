@@ -174,9 +174,10 @@ static const struct rule ec_private[] = {
 	{CKA_EC_PARAMS,      C,     G | U, 0,        NO_DEFAULT},
 	{CKA_VALUE,          C,     G | U, HIDDEN,   NO_DEFAULT},
 };
-/* At least one of value and seed is given on creation: key_pq.c. */
+/* At least one of value and seed is given on creation: key_pq.c. The standard has the set of a pair in the public
+ * template only; pkcs11-tool says it in both, so what agrees is taken: mech_pq_key.c. */
 static const struct rule pq_private[] = {
-	{CKA_PARAMETER_SET,  C,     G | U, 0,        NO_DEFAULT},
+	{CKA_PARAMETER_SET,  C,     U,     0,        NO_DEFAULT},
 	{CKA_SEED,           0,     G | U, HIDDEN,   NO_DEFAULT},
 	{CKA_VALUE,          0,     G | U, HIDDEN,   NO_DEFAULT},
 };
@@ -289,7 +290,8 @@ static const struct rule dh_domain[] = {
 	{CKA_PRIME_BITS,     G,     C,     0,        NO_DEFAULT},
 };
 
-/* ---- one-time password keys: 6.62 (OTP). Kept, not used: no mechanism computes with them. ---- */
+/* ---- one-time password keys: 6.53. Secret keys of a class of their own; of their types only HOTP is computed with, the
+ * others are kept. ---- */
 static const struct rule otp_key[] = {
 	{CKA_PRIVATE,        0,     0,     COPY,     IS_TRUE},
 	{CKA_SENSITIVE,      0,     0,     TO_TRUE,  IS_HIDDEN_UNLESS},
@@ -298,6 +300,12 @@ static const struct rule otp_key[] = {
 	{CKA_NEVER_EXTRACTABLE, 0,  ALL,   0,        NO_DEFAULT, FIND_NEVER_EXTRACTABLE},
 	{CKA_SIGN,           0,     0,     USAGE,    IS_TRUE},
 	{CKA_VERIFY,         0,     0,     USAGE,    IS_TRUE},
+	{CKA_ENCRYPT,        0,     0,     USAGE,    IS_FALSE},
+	{CKA_DECRYPT,        0,     0,     USAGE,    IS_FALSE},
+	{CKA_WRAP,           0,     0,     USAGE,    IS_FALSE},
+	{CKA_UNWRAP,         0,     0,     USAGE,    IS_FALSE},
+	{CKA_WRAP_WITH_TRUSTED, 0,  0,     TO_TRUE,  IS_FALSE},
+	{CKA_CHECK_VALUE,    0,     0,     0,        NO_DEFAULT, FIND_CHECK_VALUE},
 	{CKA_OTP_FORMAT,     0,     0,     0,        IS_ZERO}, /* decimal */
 	{CKA_OTP_LENGTH,     0,     0,     0,        IS_SIX},
 	{CKA_OTP_USER_FRIENDLY_MODE, 0, 0, 0,        IS_FALSE},
@@ -317,7 +325,7 @@ static const struct rule otp_key[] = {
 static const struct rule securid[] = {
 	{CKA_OTP_TIME_INTERVAL, 0,  0,     0,        IS_SIXTY},
 };
-/* HOTP has no attributes but those of all; the sheet says that the type is known. */
+/* HOTP has no attributes but those of all; the sheet says that the type is known. What values they can have: rules.c. */
 static const struct rule hotp[] = {
 	{CKA_OTP_COUNTER_REQUIREMENT, 0, 0, 0,       IS_ZERO},
 };
@@ -449,7 +457,7 @@ static const struct {
 	{CKO_PRIVATE_KEY, CKA_KEY_TYPE, true},
 	{CKO_SECRET_KEY, CKA_KEY_TYPE, true},
 	{CKO_DOMAIN_PARAMETERS, CKA_KEY_TYPE, false},
-	{CKO_OTP_KEY, CKA_KEY_TYPE, false},
+	{CKO_OTP_KEY, CKA_KEY_TYPE, true},
 	{CKO_TRUST, ANY, false},
 	{CKO_PROFILE, ANY, false},
 };

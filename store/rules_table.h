@@ -76,7 +76,7 @@ struct rule_kind {
 /* CKR_TEMPLATE_INCOMPLETE without class or type; CKR_ATTRIBUTE_VALUE_INVALID for one that has no
  * sheet. */
 CK_RV rule_kind(const struct attrs *a, struct rule_kind *k);
-bool rule_class_is_key(CK_OBJECT_CLASS class); /* public, private or secret */
+bool rule_class_is_key(CK_OBJECT_CLASS class); /* public, private, secret or one-time password */
 const struct rule *rule_find(const struct rule_kind *k, CK_ATTRIBUTE_TYPE type); /* or NULL */
 
 struct rule_walk {

@@ -185,7 +185,7 @@ CK_RV make_wrap_authenticated(const struct maker *m, const CK_MECHANISM *mech, s
 CK_RV make_unwrap_authenticated(const struct maker *m, const CK_MECHANISM *mech, struct object *unwrapping,
 	const uint8_t *aad, size_t aad_len, const uint8_t *in, size_t in_len, const struct attrs *templ,
 	struct object **o);
-/* PKCS#11 3.2. out NULL: *out_len becomes the exact length, and nothing is made; else it has that much room.
+/* PKCS#11 3.2. out NULL, CKR_BUFFER_TOO_SMALL: *out_len becomes the exact length, and nothing is made.
  * CKR_KEY_HANDLE_INVALID, CKR_TEMPLATE_INCONSISTENT: the template contradicts CKA_ENCAPSULATE_TEMPLATE,
  * CKA_DECAPSULATE_TEMPLATE. A ciphertext that gives no key: CKR_WRAPPED_KEY_INVALID, CKR_WRAPPED_KEY_LEN_RANGE. */
 CK_RV make_encapsulate(const struct maker *m, const CK_MECHANISM *mech, struct object *pub, const struct attrs *templ,
@@ -196,9 +196,9 @@ CK_RV make_decapsulate(const struct maker *m, const CK_MECHANISM *mech, struct o
 CK_RV make_changed(const struct maker *m, struct object *old, const struct attrs *changes, struct object **o);
 CK_RV make_destroyed(const struct maker *m, struct object *o);
 /* A key is used up by one use: a new version with what `ask` says for the version that it replaces; the last one asked
- * about counts. No rule is asked, for it is the token's act: it happens in read-only sessions and to keys with CKA_MODIFIABLE
- * false, too. A token object is committed, from its newest version; of a session object `key` must be the
- * newest, and the caller keeps *o. CKR_KEY_HANDLE_INVALID: it was destroyed; CKR_TOKEN_WRITE_PROTECTED. */
+ * about counts. No rule is asked, for it is the token's act: it happens in read-only sessions and to keys with
+ * CKA_MODIFIABLE false, too. A token object is committed, from its newest version; of a session object `key` must be
+ * the newest, and the caller keeps *o. CKR_KEY_HANDLE_INVALID: it was destroyed; CKR_TOKEN_WRITE_PROTECTED. */
 typedef CK_RV make_asks(void *arg, const struct attrs *now, struct attrs *changes);
 CK_RV make_spent(struct token *t, struct object *key, make_asks *ask, void *arg, struct object **o);
 

@@ -5,37 +5,6 @@
 
 IV=000102030405060708090a0b0c0d0e0f
 
-# COMMAND...: true if all are there; else the rest of the test is skipped.
-have()
-{
-	for client; do
-		[ -e "$client" ] || command -v "$client" > /dev/null || {
-			skip "$client is not installed"
-			return 1
-		}
-	done
-}
-
-# A sanitized module needs its library before everything else, which these bring down.
-have_plain()
-{
-	[ -z "${TOKENFS_SANITIZE:-}" ] || {
-		skip "$1 does not run with a sanitized module"
-		return 1
-	}
-	have "$@"
-}
-
-soft() # plain OpenSSL, whatever configuration a test has set
-{
-	OPENSSL_CONF=/dev/null must openssl "$@"
-}
-
-same_file() # FILE FILE
-{
-	assertTrue "$1 and $2 differ" "cmp '$1' '$2'"
-}
-
 # A certificate with a new key, made outside: $DIR/NAME.pem, .key, and both as DER.
 soft_pair() # NAME OPTION...
 {
@@ -66,24 +35,25 @@ test_pkcs11_tool_own_tests()
 	must p11_user --keypairgen --key-type EC:secp256r1 --id 78 --label pair --test-ec
 	assertContains "$out" '==> OK'
 	must p11_user --test-fork
-	# Three threads and the tool itself initialise at once: one is the first. The tool looks once for threads that have
-	# not ended, and then only after 30 seconds again: so it waits for something to hash until they have.
+	# Three threads and the tool itself initialise: one is the first. Version 0.23 looks once whether its threads have
+	# ended, and then only after 30 seconds again: so it gets something to hash when they have. Later versions start
+	# them after that, and join them.
 	mkfifo "$DIR/fifo"
 	# shellcheck disable=SC2016 # for the inner shell
-	timeout 30 sh -c '
-		until [ "$(grep -c "^Test thread . returning" "$1/out")" = 3 ]; do sleep 0.1; done
-		cat "$1/data" > "$1/fifo"' sh "$DIR" > /dev/null 2>&1 &
+	{
+		timeout 3 sh -c 'until [ "$(grep -c "^Test thread . returning" "$1")" = 3 ]; do sleep 0.1; done' sh "$DIR/out"
+		timeout 30 sh -c 'cat "$1/data" > "$1/fifo"' sh "$DIR"
+	} > /dev/null 2>&1 &
 	feeder=$!
 	must p11 --test-threads IN --test-threads IL --test-threads IN --hash --mechanism SHA256 --input-file "$DIR/fifo" \
 		--output-file "$DIR/hash"
 	wait $feeder
-	# The tool's last word on each thread: it has ended (-1), and how.
-	sed '1,/^test_threads all threads have ended/d' "$DIR/out" > "$DIR/ended"
 	for thread in 0 1 2; do
 		assertTrue "thread $thread: $out" \
-			"grep -q 'thread:$thread state:-1, rv:CKR_\(OK\|CRYPTOKI_ALREADY_INITIALIZED\)$' '$DIR/ended'"
+			"grep -q '^Test thread $thread .* returned CKR_\(OK\|CRYPTOKI_ALREADY_INITIALIZED\)$' '$DIR/out'"
+		assertTrue "thread $thread ends: $out" "grep -q '^Test thread $thread returning' '$DIR/out'"
 	done
-	assertEquals "one is the first: $out" 1 "$(grep -c 'nitialize.* \(returned \|rv:\)CKR_OK$' "$DIR/out")"
+	assertEquals "one is the first: $out" 1 "$(grep -c 'C_Initialize.* \(returned \|rv:\)CKR_OK$' "$DIR/out")"
 }
 
 test_pkcs11_tool_writes_and_reads_objects_of_every_kind()
@@ -185,6 +155,7 @@ gnutls()
 test_p11tool_generates_writes_trusts_and_deletes()
 {
 	have p11tool certtool || return
+	skip_sanitized 'certtool does not come to its end under a sanitizer' && return
 	start
 	url="pkcs11:token=$LABEL"
 	gnutls p11tool --login --generate-rsa --bits 2048 --label rsa --outfile "$DIR/rsa.pub" "$url"

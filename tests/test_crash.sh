@@ -85,7 +85,8 @@ test_clients_killed_leave_no_session_and_memory_does_not_grow()
 	assertEquals 'sessions' 0 "$1"
 	assertEquals 'applications' "$applications" "$2"
 	assertTrue "file descriptors: $fds, then $3" "[ $3 -le $((fds + 2)) ]"
-	assertTrue "memory: $memory, then $4 KiB" "[ $4 -le $((memory + 4096)) ]"
+	# What is freed stays with a sanitizer for a while.
+	[ -n "${TOKENFS_SANITIZE:-}" ] || assertTrue "memory: $memory, then $4 KiB" "[ $4 -le $((memory + 4096)) ]"
 	assertEquals 0 "$sessions"
 	# Nobody is logged in any more: private objects are not seen.
 	must p11 --token-label "$LABEL" --list-objects

@@ -20,7 +20,7 @@ test_busy_session_leaves_the_daemon_to_others()
 	assertEquals crowded "$(cat "$DIR/crowd")"
 	must timeout 5 cat "$MNT/$LABEL/token"
 	must timeout 10 "$TOKENFS" status
-	must timeout 10 pkcs11-tool --module "$MODULE" --token-label "$LABEL" --login --pin "$PIN" --list-objects
+	must with_module timeout 10 pkcs11-tool --module "$MODULE" --token-label "$LABEL" --login --pin "$PIN" --list-objects
 	kill -9 $crowd
 	wait $crowd 2> /dev/null || :
 	# Its generation stops; a new one finds a thread.

@@ -33,6 +33,12 @@ test_module_exports_the_functions_of_the_standard_only()
 	done
 }
 
+# A program may have the functions of another module in its global scope, under the same names.
+test_module_calls_its_own_functions()
+{
+	assertEquals '' "$(readelf -rW "$MODULE" | grep -o ' C_[A-Za-z]*')"
+}
+
 # The interface of 3.2 by an application that uses all of it.
 test_module_serves_an_application_of_3_2()
 {
@@ -40,6 +46,19 @@ test_module_serves_an_application_of_3_2()
 	tfs_token
 	must "$TOOLS/modern" "$MODULE" "$LABEL" "$PIN"
 	assertContains "$out" ', 0 failed'
+}
+
+# BIND with jemalloc and pkcs11-provider is such an application: libc then allocates by the application's malloc, the
+# module by libc's.
+test_module_works_where_the_application_has_its_own_malloc()
+{
+	skip_sanitized 'a sanitizer has the only malloc' && return
+	assertEquals 'memory of libc to be freed' '' "$(nm -D --undefined-only "$MODULE" |
+		grep -o 'strn*dup\|v*asprintf\|getdelim\|getline\|open_memstream\|scandir')"
+	tfs_start
+	tfs_token
+	must "$TOOLS/deepbind" "$MODULE" "$LABEL" "$PIN"
+	assertContains "$out" 'signed'
 }
 
 # ---- C_WaitForSlotEvent ----

@@ -3,16 +3,6 @@
 # and a walk through PyKCS11's calls. (Single clients and their ways: test_clients.sh.) What is not installed is skipped.
 . "$(dirname "$0")/lib/tokenfs.sh"
 
-have()
-{
-	for client; do
-		[ -e "$client" ] || command -v "$client" > /dev/null || {
-			skip "$client is not installed"
-			return 1
-		}
-	done
-}
-
 start()
 {
 	tfs_start

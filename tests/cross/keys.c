@@ -353,6 +353,9 @@ secret_value(CK_KEY_TYPE type)
 	case CKK_DES3:
 		n = 24;
 		break;
+	case CKK_HOTP: /* RFC 4226 4, R6 */
+		n = 16 + chance(64);
+		break;
 	default:
 		n = 1 + chance(200);
 	}

@@ -488,7 +488,7 @@ prove_pre_master(const struct proof *p)
 		fail("not 48 bytes that begin with the version");
 }
 
-/* ---- HOTP: RFC 4226 5.3; PKCS#11 3.1 6.50 ---- */
+/* ---- HOTP: RFC 4226 5.3; PKCS#11 3.1 6.53 ---- */
 static CK_RV
 make_hotp(const struct proof *p, CK_ULONG size, CK_OBJECT_HANDLE *pub, CK_OBJECT_HANDLE *priv)
 {
@@ -509,6 +509,25 @@ make_hotp(const struct proof *p, CK_ULONG size, CK_OBJECT_HANDLE *pub, CK_OBJECT
 	rv = object_make(&t, pub);
 	*priv = *pub;
 	return rv;
+}
+
+/* The application says which counter; the signature is the password itself. */
+static void
+verify_hotp(const struct proof *p, CK_OBJECT_HANDLE key, uint8_t counter[8], char *password)
+{
+	CK_OTP_PARAM param = {CK_OTP_COUNTER, counter, 8};
+	CK_OTP_PARAMS params = {&param, 1};
+	CK_MECHANISM m = {p->type, &params, sizeof(params)};
+
+	if (!is_ok("C_VerifyInit", f->C_VerifyInit(session, &m, key)) ||
+		!is_ok("C_Verify", f->C_Verify(session, NULL, 0, (CK_BYTE *)password, 6)))
+		return;
+	proved |= CKF_VERIFY;
+	password[5] = password[5] == '0' ? '1' : '0';
+	checks++;
+	if (!is_ok("C_VerifyInit", f->C_VerifyInit(session, &m, key)) ||
+		f->C_Verify(session, NULL, 0, (CK_BYTE *)password, 6) != CKR_SIGNATURE_INVALID)
+		fail("a wrong password passes");
 }
 
 static void
@@ -544,6 +563,7 @@ prove_hotp(const struct proof *p)
 				same("the password", text(wanted),
 					blob_of(info->pParams[k].pValue,
 						info->pParams[k].ulValueLen));
+		verify_hotp(p, key, counter, wanted);
 	}
 }
 

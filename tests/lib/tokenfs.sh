@@ -255,6 +255,39 @@ openssl_verify()
 		"$DIR/data"
 }
 
+# ---- other programs ----
+
+# COMMAND...: true if all are there, by name or path; else the rest of the test is skipped.
+have()
+{
+	for client; do
+		[ -e "$client" ] || command -v "$client" > /dev/null || {
+			skip "$client is not installed"
+			return 1
+		}
+	done
+}
+
+# A sanitized module needs its library before everything else, which these bring down.
+have_plain()
+{
+	[ -z "${TOKENFS_SANITIZE:-}" ] || {
+		skip "$1 does not run with a sanitized module"
+		return 1
+	}
+	have "$@"
+}
+
+soft() # plain OpenSSL, whatever configuration a test has set
+{
+	OPENSSL_CONF=/dev/null must openssl "$@"
+}
+
+same_file() # FILE FILE
+{
+	assertTrue "$1 and $2 differ" "cmp '$1' '$2'"
+}
+
 is_root()
 {
 	[ "$(id -u)" = 0 ]

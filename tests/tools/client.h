@@ -44,9 +44,9 @@ client_now(void)
 }
 
 static inline void
-client_load(const char *path)
+client_load_as(const char *path, int flags)
 {
-	void *module = dlopen(path, RTLD_NOW);
+	void *module = dlopen(path, flags);
 	CK_C_GetFunctionList get;
 
 	if (module == NULL) {
@@ -58,6 +58,12 @@ client_load(const char *path)
 		fprintf(stderr, "%s: no C_GetFunctionList\n", path);
 		exit(1);
 	}
+}
+
+static inline void
+client_load(const char *path)
+{
+	client_load_as(path, RTLD_NOW);
 }
 
 /* The slot whose token has the label. */

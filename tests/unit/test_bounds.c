@@ -46,6 +46,53 @@ test_session_objects_are_bounded(struct daemon *d)
 	free(longer.pValue);
 }
 
+/* Parts of a text that is not given out before it is known to be whole. */
+static CK_RV
+gather(struct peer *p, CK_ULONG s, CK_ULONG key, size_t len)
+{
+	uint8_t iv[12] = {1}, *part = calloc(1, len);
+	CK_GCM_PARAMS gcm = {.pIv = iv, .ulIvLen = 12, .ulIvBits = 96, .ulTagBits = 128};
+	CK_MECHANISM m = {CKM_AES_GCM, &gcm, sizeof(gcm)};
+	CK_RV rv = ask(p, WIRE_DECRYPT_INIT, "umu", s, &m, key);
+
+	if (rv == CKR_OK)
+		rv = ask(p, WIRE_DECRYPT_UPDATE, "ubo", s, part, len, 1, len);
+	free(part);
+	return rv;
+}
+
+static void
+test_what_operations_gather_is_bounded(struct daemon *d)
+{
+	CK_ULONG s, t, key;
+	struct peer p;
+	size_t one;
+
+	peer_open(&p, d);
+	CHECK_RV(CKR_OK, open_session(&p, 0, RO, &s));
+	CHECK_RV(CKR_OK, open_session(&p, 0, RO, &t));
+	CHECK_RV(CKR_OK, create_key(&p, s, &aes, &no, &no, "gathers", &key));
+	CHECK_RV(CKR_OK, gather(&p, s, key, 1 << 20));
+	one = p.app->held_bytes;
+	CHECK(one >= 1 << 20 && one == atomic_load(&d->held_bytes));
+	p.app->held_bytes += SESSIONS_HELD - one; /* as if other sessions held all the rest */
+	CHECK_RV(CKR_DEVICE_MEMORY, gather(&p, t, key, 1 << 20));
+	CHECK(p.app->held_bytes == SESSIONS_HELD);
+	CHECK_RV(CKR_OPERATION_NOT_INITIALIZED, ask(&p, WIRE_DECRYPT_FINAL, "uo", t, 1, 16UL));
+	p.app->held_bytes -= SESSIONS_HELD - one;
+	atomic_fetch_add(&d->held_bytes, SESSIONS_ALL_HELD - one); /* as if other applications did */
+	CHECK_RV(CKR_DEVICE_MEMORY, gather(&p, t, key, 1 << 20));
+	atomic_fetch_sub(&d->held_bytes, SESSIONS_ALL_HELD - one);
+	CHECK_RV(CKR_OK, gather(&p, t, key, 1 << 20));
+	CHECK(p.app->held_bytes == 2 * one);
+	CHECK_RV(CKR_OK, ask(&p, WIRE_SESSION_CANCEL, "uu", s, CKF_DECRYPT));
+	CHECK(p.app->held_bytes == one);
+	CHECK_RV(CKR_OK, ask(&p, WIRE_CLOSE_SESSION, "u", t));
+	CHECK(p.app->held_bytes == 0);
+	peer_close(&p);
+	CHECK(atomic_load(&d->held_bytes) == 0);
+}
+
 static size_t
 find_some(struct peer *p, CK_ULONG s, CK_ULONG max, CK_ULONG *last)
 {
@@ -169,6 +216,7 @@ main(void)
 	CHECK_RV(CKR_OK, login(&p, s, CKU_SO, SO_PIN));
 	CHECK_RV(CKR_OK, ask(&p, WIRE_INIT_PIN, "ub", s, PIN, strlen(PIN)));
 	peer_close(&p);
+	test_what_operations_gather_is_bounded(b.daemon);
 	test_session_objects_are_bounded(b.daemon);
 	test_one_answer_of_a_search_is_bounded(b.daemon);
 	test_audit_has_exports_and_refusals(b.daemon);

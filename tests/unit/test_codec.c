@@ -18,6 +18,7 @@ sign_round_trip(void)
 	struct codec c = {0}, d = {0}, r = {0};
 	const uint8_t *data;
 	CK_ULONG v, length;
+	uint8_t kind = 99;
 	bool present;
 	size_t len;
 
@@ -33,19 +34,21 @@ sign_round_trip(void)
 	CHECK_RV(CKR_OK, codec_close(&d));
 
 	codec_reply(&d, &d.h); /* in place: the header is its own */
-	CHECK(codec_put_output(&d, 9, "signature"));
+	CHECK(codec_put_output(&d, 9, "signature") && codec_put_byte(&d, WIRE_ANSWER_BYTES));
 	CHECK_RV(CKR_OK, codec_end_rv(&d, CKR_OK));
 	CHECK_RV(CKR_OK, deliver(&r, CODEC_REPLY, &d));
 	CHECK(r.h.seq == 7 && r.h.rv == CKR_OK && codec_has_body(&r));
 	CHECK(codec_get_output(&r, &length, &data, &len) && length == 9 && len == 9);
+	CHECK(codec_get_byte(&r, &kind) && kind == WIRE_ANSWER_BYTES);
 	CHECK_RV(CKR_OK, codec_close(&r));
 
 	/* a length without data, with CKR_BUFFER_TOO_SMALL; read in the buffer that holds it */
 	codec_reply(&d, &c.h);
-	CHECK(codec_put_output(&d, 256, NULL));
+	CHECK(codec_put_output(&d, 256, NULL) && codec_put_byte(&d, WIRE_ANSWER_OTP));
 	CHECK_RV(CKR_BUFFER_TOO_SMALL, codec_end_rv(&d, CKR_BUFFER_TOO_SMALL));
 	CHECK_RV(CKR_OK, codec_open(&d, CODEC_REPLY, d.buf.data, d.buf.len));
 	CHECK(codec_get_output(&d, &length, &data, &len) && length == 256 && data == NULL && len == 0);
+	CHECK(codec_get_byte(&d, &kind) && kind == WIRE_ANSWER_OTP);
 	CHECK_RV(CKR_OK, codec_close(&d));
 
 	/* any other failure is a header alone, whatever was put */
@@ -335,11 +338,10 @@ static CK_RV
 take_all(struct codec *m)
 {
 	CK_ATTRIBUTE a[3] = {{CKA_CLASS, NULL, 0}, {CKA_LABEL, NULL, 0}, {CKA_UNWRAP_TEMPLATE, NULL, 0}};
-	uint8_t room[8], label[4];
+	uint8_t room[8];
 	CK_ATTRIBUTE inner[3] = {{0, NULL, 0}};
 
 	a[0] = (CK_ATTRIBUTE){CKA_CLASS, room, 8};
-	a[1] = (CK_ATTRIBUTE){CKA_LABEL, label, 4};
 	a[2] = (CK_ATTRIBUTE){CKA_UNWRAP_TEMPLATE, inner, sizeof(inner)};
 	while (*m->sig != '\0' && m->rv == CKR_OK) {
 		struct codec_query *q;

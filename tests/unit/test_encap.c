@@ -377,6 +377,37 @@ test_not_a_way_out(void)
 	object_put(target);
 }
 
+/* Too small a buffer stays as it is. */
+static void
+test_room(void)
+{
+	CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED, NULL, 0};
+	CK_ECDH1_DERIVE_PARAMS ecdh = {CKD_NULL, 0, NULL, 0, NULL};
+	const struct {
+		CK_MECHANISM m;
+		CK_MECHANISM_TYPE gen;
+		const char *curve;
+		CK_ATTRIBUTE_TYPE number;
+		CK_ULONG value, size;
+	} all[] = {{{CKM_RSA_PKCS_OAEP, &oaep, sizeof(oaep)}, CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, CKA_MODULUS_BITS, 2048, 256},
+		{{CKM_ECDH1_DERIVE, &ecdh, sizeof(ecdh)}, CKM_EC_KEY_PAIR_GEN, "prime256v1", 0, 0, 65},
+		{{CKM_ML_KEM, NULL, 0}, CKM_ML_KEM_KEY_PAIR_GEN, NULL, CKA_PARAMETER_SET, CKP_ML_KEM_768, 1088}};
+	struct attrs t = {0};
+	struct object *o = NULL;
+
+	templ(&t, CKA_KEY_TYPE, CKK_GENERIC_SECRET, CKA_VALUE_LEN, 32UL, END);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (mech_find(all[i].gen) == NULL)
+			continue;
+		make_kem(all[i].gen, all[i].curve, all[i].number, all[i].value);
+		memset(ct, 0x55, sizeof(ct));
+		ct_len = all[i].size - 1;
+		CHECK_RV(CKR_BUFFER_TOO_SMALL, make_encapsulate(&strict, &all[i].m, pub, &t, ct, &ct_len, &o));
+		CHECK(ct_len == all[i].size && o == NULL && ct[0] == 0x55 && ct[all[i].size - 1] == 0x55);
+	}
+	attrs_free(&t);
+}
+
 static void
 test_ml_kem(void)
 {
@@ -468,6 +499,7 @@ main(void)
 	test_attributes();
 	test_templates();
 	test_not_a_way_out();
+	test_room();
 	test_ml_kem();
 	test_wrapped();
 	object_put(pub);

@@ -5,7 +5,9 @@
 #include <openssl/core_names.h>
 #include <openssl/dsa.h>
 #include <openssl/err.h>
+#include <time.h>
 
+#include "store/der.h"
 #include "store/key_material.h"
 #include "store/rules.h"
 
@@ -566,6 +568,53 @@ test_rules(void)
 	attrs_free(&second);
 }
 
+static size_t
+add_der(uint8_t *out, uint8_t tag, const uint8_t *v, size_t n)
+{
+	size_t at = der_put_header(out, tag, n);
+
+	memcpy(out + at, v, n);
+	return at + n;
+}
+
+/* PrivateKeyInfo of a DSA key whose prime and private number are as long as this. */
+static size_t
+dsa_blob(size_t bytes, uint8_t *out)
+{
+	static const uint8_t oid[] = {0x2A, 0x86, 0x48, 0xCE, 0x38, 0x04, 0x01}, two = 2, zero;
+	static uint8_t big[4096], numbers[3 * 4096], inner[4 * 4096];
+	size_t n, m, at;
+
+	memset(big, 0x7F, bytes);
+	n = add_der(numbers, DER_INTEGER, big, bytes);
+	n += add_der(numbers + n, DER_INTEGER, big, 20);
+	n += add_der(numbers + n, DER_INTEGER, &two, 1);
+	at = add_der(inner, DER_OID, oid, sizeof(oid));
+	at += add_der(inner + at, DER_SEQUENCE, numbers, n);
+	memcpy(numbers, inner, at);
+	n = at;
+	at = add_der(inner, DER_INTEGER, &zero, 1);
+	at += add_der(inner + at, DER_SEQUENCE, numbers, n);
+	m = add_der(numbers, DER_INTEGER, big, bytes);
+	at += add_der(inner + at, DER_OCTET_STRING, numbers, m);
+	return add_der(out, DER_SEQUENCE, inner, at);
+}
+
+/* OpenSSL raises to a power as it reads: 32768 bits keep it for seconds, a million for days. */
+static void
+test_dsa_blob_too_long(void)
+{
+	static uint8_t der[4 * 4096];
+	clock_t began = clock();
+	struct attrs a = {0};
+
+	CHECK_RV(CKR_OK, key_from_pkcs8(der, dsa_blob(128, der), &a)); /* the shape is right */
+	attrs_free(&a);
+	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, key_from_pkcs8(der, dsa_blob(4096, der), &a));
+	CHECK(a.n == 0 && clock() - began < CLOCKS_PER_SEC);
+	attrs_free(&a);
+}
+
 static void
 test_cancel(void)
 {
@@ -588,6 +637,7 @@ main(void)
 	test_dsa_known();
 	test_dsa_generated();
 	test_rules();
+	test_dsa_blob_too_long();
 	test_cancel();
 	return unit_done("ffc");
 }

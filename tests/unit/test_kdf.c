@@ -794,6 +794,103 @@ test_ecdh_kdfs(void)
 	attrs_free(&t);
 }
 
+/* ---- Diffie-Hellman ---- */
+
+/* p = 2 * 97 * q * c + 1, as the groups of DSA and X9.42 are made, and a public value of order 97: the secret that is
+ * agreed with it is one of 97, and tells the private value modulo 97; with more such numbers, all of it (Lim, Lee 1997). */
+static struct object *
+leaky_key(bool hidden, uint8_t peer[128], BIGNUM *p)
+{
+	static const CK_ATTRIBUTE_TYPE no[] = {CKA_TOKEN, CKA_PRIVATE};
+	BN_CTX *ctx = BN_CTX_new();
+	BIGNUM *c = BN_new(), *e = BN_new(), *y = BN_new();
+	uint8_t raw[128];
+	struct attrs a = {0};
+	struct object *o = NULL;
+
+	do {
+		BN_rand(c, 1016, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ANY);
+		BN_copy(e, c);
+		BN_lshift1(e, e);
+		BN_copy(p, e);
+		BN_mul_word(p, 97);
+		BN_add_word(p, 1);
+	} while (BN_num_bits(p) != 1024 || BN_check_prime(p, ctx, NULL) != 1);
+	for (unsigned g = 2; BN_is_zero(y) || BN_is_one(y); g++) { /* e = (p - 1) / 97 */
+		BN_set_word(c, g);
+		BN_mod_exp(y, c, e, p, ctx);
+	}
+	BN_bn2binpad(y, peer, 128);
+	BN_bn2binpad(p, raw, sizeof(raw));
+	attrs_set_ulong(&a, CKA_CLASS, CKO_PRIVATE_KEY);
+	attrs_set_ulong(&a, CKA_KEY_TYPE, CKK_DH);
+	attrs_set(&a, CKA_PRIME, raw, sizeof(raw));
+	attrs_set(&a, CKA_BASE, (const uint8_t *)"\x05", 1);
+	RAND_bytes(raw, 20);
+	raw[0] |= 1;
+	attrs_set(&a, CKA_VALUE, raw, 20);
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		attrs_set_bool(&a, no[i], false);
+	attrs_set_bool(&a, CKA_SENSITIVE, hidden);
+	o = as_object(&a);
+	BN_free(c);
+	BN_free(e);
+	BN_free(y);
+	BN_CTX_free(ctx);
+	return o;
+}
+
+static void
+test_dh_small_subgroups(void)
+{
+	BIGNUM *p = BN_new();
+	uint8_t peer[128];
+	struct object *hidden = leaky_key(true, peer, p), *o;
+
+	refuse_as(CKR_DOMAIN_PARAMS_INVALID, CKM_DH_PKCS_DERIVE, peer, sizeof(peer), hidden, NULL);
+	be(&user_compat);
+	CHECK_RV(CKR_OK, derive_one(CKM_DH_PKCS_DERIVE, peer, sizeof(peer), hidden, NULL, &o));
+	object_put(o);
+	object_put(hidden);
+	be(&user);
+	hidden = leaky_key(false, peer, p); /* nothing to be found out */
+	CHECK_RV(CKR_OK, derive_one(CKM_DH_PKCS_DERIVE, peer, sizeof(peer), hidden, NULL, &o));
+	object_put(o);
+	object_put(hidden);
+	BN_free(p);
+}
+
+/* Groups that nobody knows are fine as long as the prime is safe: RFC 7919's with another base is such a one. */
+static void
+test_dh_safe_prime(void)
+{
+	CK_MECHANISM gen = {CKM_DH_PKCS_PARAMETER_GEN, NULL, 0};
+	struct attrs domain = {0}, a = {0};
+	struct object *o, *base;
+	uint8_t raw[32];
+
+	CHECK_RV(CKR_OK, mech_implies(&gen, NULL, &domain, NULL));
+	attrs_set_ulong(&domain, CKA_PRIME_BITS, 2048);
+	CHECK_RV(CKR_OK, mech_generate_key(&gen, &domain, NULL));
+	RAND_bytes(raw, sizeof(raw));
+	raw[0] |= 0x80;
+	for (unsigned g = 2; g <= 3; g++) {
+		const uint8_t number = (uint8_t)g;
+
+		attrs_set_ulong(&a, CKA_CLASS, CKO_PRIVATE_KEY);
+		attrs_set_ulong(&a, CKA_KEY_TYPE, CKK_DH);
+		attrs_set_attr(&a, attrs_get(&domain, CKA_PRIME));
+		attrs_set(&a, CKA_BASE, &number, 1);
+		attrs_set(&a, CKA_VALUE, raw, sizeof(raw));
+		attrs_set_bool(&a, CKA_SENSITIVE, true);
+		base = as_object(&a);
+		CHECK_RV(CKR_OK, derive_one(CKM_DH_PKCS_DERIVE, (void *)"\x04", 1, base, NULL, &o)); /* a square */
+		object_put(o);
+		object_put(base);
+	}
+	attrs_free(&domain);
+}
+
 /* ---- PBKDF2 ---- */
 
 static CK_RV
@@ -862,6 +959,20 @@ test_pbkd2(void)
 	CHECK(o == NULL);
 }
 
+/* Many blocks of few iterations are long work as well. */
+static void
+test_pbkd2_cancelled_between_blocks(void)
+{
+	struct cancel c = {true};
+	struct object *o;
+
+	maker.cancel = &c;
+	CHECK_RV(CKR_FUNCTION_CANCELED, pbkd2(1, "pass", "salt", 4, 10, CKK_GENERIC_SECRET, 65536, &o));
+	CHECK(o == NULL);
+	maker.cancel = NULL;
+	object_put(o);
+}
+
 static void *
 cancel_soon(void *arg)
 {
@@ -908,7 +1019,10 @@ main(void)
 	test_encrypt_data();
 	test_public();
 	test_ecdh_kdfs();
+	test_dh_small_subgroups();
+	test_dh_safe_prime();
 	test_pbkd2();
 	test_pbkd2_cancelled();
+	test_pbkd2_cancelled_between_blocks();
 	return unit_done("test_kdf");
 }

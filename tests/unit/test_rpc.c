@@ -449,6 +449,33 @@ test_sign_lengths_and_ends(struct daemon *d)
 	peer_close(&p);
 }
 
+/* A key's value is no less private for having been digested. */
+static void
+test_logout_ends_a_digest_of_a_private_key(struct daemon *d)
+{
+	const CK_MECHANISM m = {CKM_SHA256, NULL, 0};
+	CK_ULONG s, key;
+	struct peer p;
+
+	peer_open(&p, d);
+	CHECK_RV(CKR_OK, open_session(&p, 0, RO, &s));
+	for (int private = 0; private < 2; private++) {
+		CK_ATTRIBUTE templ[] = {{CKA_CLASS, &secret_class, sizeof(secret_class)},
+			{CKA_KEY_TYPE, &generic, sizeof(generic)}, {CKA_PRIVATE, private ? &yes : &no, 1},
+			{CKA_SENSITIVE, &no, 1}, {CKA_EXTRACTABLE, &yes, 1}, {CKA_VALUE, (void *)key_bytes, 32}};
+
+		CHECK_RV(CKR_OK, login(&p, s, CKU_USER, PIN));
+		CHECK_RV(CKR_OK, ask(&p, WIRE_CREATE_OBJECT, "ua", s, templ, 6UL));
+		key = got(&p);
+		CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_INIT, "um", s, &m));
+		CHECK_RV(CKR_OK, ask(&p, WIRE_DIGEST_KEY, "uu", s, key));
+		CHECK_RV(CKR_OK, ask(&p, WIRE_LOGOUT, "u", s));
+		CHECK_RV(private ? CKR_OPERATION_NOT_INITIALIZED : CKR_OK,
+			ask(&p, WIRE_DIGEST_FINAL, "uo", s, 1, 32UL));
+	}
+	peer_close(&p);
+}
+
 static void
 test_logout_ends_private_operations(struct daemon *d)
 {
@@ -810,6 +837,7 @@ main(void)
 	test_session_limit(b.daemon);
 	test_sign_lengths_and_ends(b.daemon);
 	test_logout_ends_private_operations(b.daemon);
+	test_logout_ends_a_digest_of_a_private_key(b.daemon);
 	test_digest_state_moves_between_sessions(b.daemon);
 	test_dual_updates_feed_both(b.daemon);
 	test_always_authenticate(b.daemon);

@@ -309,6 +309,25 @@ test_set_one_way_streets(void)
 	attrs_free(&t);
 }
 
+/* As in a vault that is older than the attribute: what is not there is no usage, and cannot be given. */
+static void
+test_set_usage_that_an_old_object_lacks(void)
+{
+	struct attrs t = {0};
+	struct object *o;
+
+	aes_template(&t);
+	templ(&t, CKA_WRAP, YES, CKA_UNWRAP, YES, END);
+	o = object_from(&t, HOW_GENERATE, &user);
+	attrs_remove(&o->attrs, CKA_DECRYPT);
+	CHECK_RV(CKR_ATTRIBUTE_READ_ONLY, set_one(o, CKA_DECRYPT, YES, &user));
+	CHECK_RV(CKR_ATTRIBUTE_READ_ONLY, copy_one(o, CKA_DECRYPT, YES, &user));
+	CHECK_RV(CKR_ATTRIBUTE_READ_ONLY, set_one(o, CKA_DECRYPT, YES, &user_compat)); /* it only wraps */
+	CHECK_RV(CKR_OK, set_one(o, CKA_DECRYPT, NO, &user));
+	object_put(o);
+	attrs_free(&t);
+}
+
 static void
 test_set_remembers_roles(void)
 {
@@ -537,6 +556,7 @@ main(void)
 	test_sensitive_defaults_follow_extractable();
 	test_usage_defaults_of_every_key_type();
 	test_set_one_way_streets();
+	test_set_usage_that_an_old_object_lacks();
 	test_set_remembers_roles();
 	test_set_who_may();
 	test_copy();

@@ -265,6 +265,35 @@ test_key_and_mac_refusals(void)
 	attrs_free(&t);
 }
 
+/* What TLS makes of the master secret by other calls is not exported: C_Sign would tell the key. However it is cut. */
+static void
+test_exporter_own_labels(void)
+{
+	static const char *const own[] = {"client finished", "server finished", "master secret", "extended master secret",
+		"key expansion"};
+	struct object *hidden = hidden_key(CKK_GENERIC_SECRET, master_value, 48), *o;
+	struct attrs t = {0};
+
+	ask(&t, NO_TYPE, 32);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		for (size_t cut = 1; cut <= strlen(own[i]); cut += cut < 3 ? 1 : strlen(own[i]) - 3) {
+			CK_TLS_KDF_PARAMS p = {.prfMechanism = CKM_SHA256, .pLabel = (uint8_t *)own[i], .ulLabelLength = cut,
+				.RandomInfo = randoms};
+
+			if (cut < strlen(own[i])) {
+				p.RandomInfo.pClientRandom = (uint8_t *)own[i] + cut;
+				p.RandomInfo.ulClientRandomLen = strlen(own[i]) - cut;
+			}
+			refuse_as(CKR_MECHANISM_PARAM_INVALID, CKM_TLS_KDF, &p, sizeof(p), hidden, &t);
+			p.pLabel = (uint8_t *)"EXPORTER";
+			p.ulLabelLength = 8;
+			CHECK_RV(CKR_OK, derive_one(CKM_TLS_KDF, &p, sizeof(p), hidden, &t, &o));
+			object_put(o);
+		}
+	object_put(hidden);
+	attrs_free(&t);
+}
+
 static void
 test_exporter(void)
 {
@@ -399,6 +428,7 @@ main(void)
 	test_key_and_mac();
 	test_key_and_mac_refusals();
 	test_exporter();
+	test_exporter_own_labels();
 	test_finished();
 	test_from_agreement_to_keys();
 	return unit_done("test_tls");
