@@ -154,7 +154,7 @@ gnutls()
 
 test_p11tool_generates_writes_trusts_and_deletes()
 {
-	have p11tool certtool || return
+	have p11tool certtool || return 0
 	skip_sanitized 'certtool does not come to its end under a sanitizer' && return
 	start
 	url="pkcs11:token=$LABEL"
@@ -197,7 +197,7 @@ keytool_token()
 # Everything that SunPKCS11 offers to a program, on keys that keytool made.
 test_java_program_uses_what_sunpkcs11_offers()
 {
-	have_plain keytool java || return
+	have_plain keytool java || return 0
 	start
 	cat > "$DIR/sun.conf" <<-END
 		name = tokenfs
@@ -235,7 +235,7 @@ engine() # NAME COMMAND KEYOPTION ARGUMENT...
 
 test_openssl_engine_signs_decrypts_and_derives()
 {
-	have "$(openssl version -e | sed 's/.*"\(.*\)"/\1/')/pkcs11.so" || return
+	have "$(openssl version -e | sed 's/.*"\(.*\)"/\1/')/pkcs11.so" || return 0
 	start
 	cat > "$DIR/engine.conf" <<-END
 		openssl_conf = all
@@ -281,7 +281,7 @@ test_openssl_engine_signs_decrypts_and_derives()
 
 test_ssh_agent_signs_with_keys_of_the_token()
 {
-	have_plain ssh-keygen ssh-agent ssh-add || return
+	have_plain ssh-keygen ssh-agent ssh-add || return 0
 	start
 	n=0
 	for type in rsa:2048 EC:secp256r1 EC:secp384r1 EC:secp521r1; do
@@ -319,7 +319,7 @@ nss() # COMMAND ARGUMENT...: with the database and the PIN
 
 test_nss_tools_make_import_and_use_keys()
 {
-	have_plain modutil certutil pk12util || return
+	have_plain modutil certutil pk12util || return 0
 	start
 	mkdir "$DIR/nss"
 	echo password > "$DIR/password"
@@ -354,7 +354,7 @@ test_nss_tools_make_import_and_use_keys()
 # Debian 12's PyKCS11 fails on a mechanism that it has no name for, and wraps by RSA PKCS#1 v1.5 unless told otherwise.
 test_pykcs11_lists_mechanisms_and_wraps_as_it_does_by_default()
 {
-	have_plain /usr/lib/python3/dist-packages/PyKCS11 || return
+	have_plain /usr/lib/python3/dist-packages/PyKCS11 || return 0
 	start
 	p11_generate rsa:2048 rsa 01
 	cat > "$DIR/client.py" <<-'END'
@@ -394,7 +394,7 @@ test_pykcs11_lists_mechanisms_and_wraps_as_it_does_by_default()
 test_p11_kit_server_serves_several_clients_at_once()
 {
 	client=$(find /usr/lib -name p11-kit-client.so 2> /dev/null | head -n 1)
-	have_plain p11-kit "${client:-p11-kit-client.so}" || return
+	have_plain p11-kit "${client:-p11-kit-client.so}" || return 0
 	start
 	p11_generate rsa:2048 rsa 01
 	mkdir -m 700 "$DIR/run"

@@ -76,7 +76,7 @@ sign_and_verify()
 
 test_provider_signs_opensslVerifies()
 {
-	start || return
+	start || return 0
 	p11_generate rsa:2048 rsa 01
 	p11_generate EC:secp256r1 p256 02
 	p11_generate EC:secp384r1 p384 03
@@ -100,7 +100,7 @@ test_provider_signs_opensslVerifies()
 
 test_provider_wrongPin_isRefused()
 {
-	start || return
+	start || return 0
 	p11_generate EC:secp256r1 key 01
 	echo 0000-wrong > "$DIR/pin"
 	OPENSSL_CONF=$DIR/provider.conf refused 'Could not' openssl pkeyutl -sign -inkey "$(private key)" -rawin -in "$DIR/data" \
@@ -112,7 +112,7 @@ test_provider_wrongPin_isRefused()
 
 test_provider_decryptsAndAgrees()
 {
-	start || return
+	start || return 0
 	p11_generate rsa:2048 rsa 01
 	p11_generate EC:secp256r1 ec 02
 	# Unless it is told both of OAEP's hashes, version 1.0 of the provider asks for none, which is no mechanism.
@@ -133,7 +133,7 @@ test_provider_decryptsAndAgrees()
 
 test_provider_generatesKeysInTheToken()
 {
-	start || return
+	start || return 0
 	id=10
 	for key in RSA:rsa_keygen_bits:2048 EC:ec_paramgen_curve:P-256 ED25519; do
 		type=${key%%:*}
@@ -152,11 +152,17 @@ test_provider_generatesKeysInTheToken()
 # Version 1.0 of the provider knows none of them.
 test_provider_postQuantumKeys()
 {
-	start || return
-	OPENSSL_CONF=$DIR/provider.conf openssl list -signature-algorithms 2> /dev/null | grep -q 'ML-DSA.*@ pkcs11' || {
-		skip 'OpenSSL or this version of pkcs11-provider has no post-quantum algorithms'
-		return
+	start || return 0
+	openssl list -kem-algorithms 2> /dev/null | grep -q ML-KEM || {
+		skip 'this OpenSSL has no post-quantum algorithms'
+		return 0
 	}
+	OPENSSL_CONF=$DIR/provider.conf run openssl genpkey -propquery provider=pkcs11 -algorithm ML-DSA-44 -out "$DIR/any.pem"
+	case $out in *'inner_evp_generic_fetch:unsupported'*)
+		skip 'this version of pkcs11-provider has no post-quantum algorithms'
+		return 0
+		;;
+	esac
 	id=20
 	for type in ML-DSA-44 ML-DSA-65 ML-DSA-87 ML-KEM-512 ML-KEM-768 ML-KEM-1024; do
 		id=$((id + 1))
@@ -180,7 +186,7 @@ test_provider_postQuantumKeys()
 
 test_provider_makesRequestsCertificatesAndMessages()
 {
-	start || return
+	start || return 0
 	p11_generate rsa:2048 ca 01
 	p11_generate EC:secp256r1 user 02
 	certificate ca -extensions ca
@@ -224,7 +230,7 @@ handshake()
 
 test_provider_speaksTls()
 {
-	start || return
+	start || return 0
 	p11_generate rsa:2048 rsa 01
 	p11_generate EC:secp256r1 ec 02
 	p11_generate EC:edwards25519 ed25519 03
@@ -242,7 +248,7 @@ test_provider_speaksTls()
 # Each process logs in by itself; one that ends takes nobody's login with it.
 test_provider_manyProcessesAtOnce()
 {
-	start || return
+	start || return 0
 	p11_generate EC:secp256r1 ec 01
 	pids=
 	for n in 1 2 3 4 5 6 7 8; do

@@ -91,7 +91,7 @@ test_pkcs11_tool_lists_the_mechanisms_with_their_sizes()
 
 test_p11tool_test_sign_passes_with_every_key_it_can_test()
 {
-	have p11tool || return
+	have p11tool || return 0
 	start
 	populate
 	mechanisms=$(with_module p11tool --provider "$MODULE" --list-mechanisms "pkcs11:token=$LABEL" 2>&1)
@@ -112,7 +112,7 @@ test_pykcs11_walks_through_digests_ciphers_signatures_and_objects()
 		skip 'PyKCS11 does not run with a sanitized module'
 		return
 	}
-	have /usr/lib/python3/dist-packages/PyKCS11 || return
+	have /usr/lib/python3/dist-packages/PyKCS11 || return 0
 	start
 	cat > "$DIR/walk.py" <<-'END'
 		import hashlib, sys

@@ -32,7 +32,7 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(wildcard tests/tools/*.h)
 .PHONY: check
 check:
 	@scripts/deps
-	@$(MAKE) --no-print-directory check-built
+	@$(MAKE) --no-print-directory -j$$(nproc) check-built
 
 .PHONY: check-built
 check-built: all unit-tests test-tools fuzz-build
