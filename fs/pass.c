@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -198,17 +199,35 @@ catch(int sig)
 static const int prompt_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 #define PROMPT_SIGNALS (sizeof(prompt_signals) / sizeof(prompt_signals[0]))
 
+/* Waits until a line is typed. The signals of a prompt are blocked but for this wait: one that comes just before it is
+ * not lost. */
+static bool
+wait_line(int tty, const sigset_t *unblocked)
+{
+	struct pollfd p = {.fd = tty, .events = POLLIN};
+
+	while (ppoll(&p, 1, NULL, unblocked) < 0)
+		if (errno != EINTR || caught)
+			return false;
+	return !caught;
+}
+
 /* A line typed without echo. The terminal is as before when this returns, also after a signal. */
 static int
 ask_line(int tty, const char *what, const char *again, struct pass_word *p)
 {
 	struct sigaction act = {.sa_handler = catch}, old[PROMPT_SIGNALS];
 	struct termios before, quiet;
+	sigset_t blocked, mask;
 	int result = -1;
 
 	if (tcgetattr(tty, &before) < 0)
 		return -1;
 	caught = 0;
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < PROMPT_SIGNALS; i++)
+		sigaddset(&blocked, prompt_signals[i]);
+	sigprocmask(SIG_BLOCK, &blocked, &mask);
 	for (size_t i = 0; i < PROMPT_SIGNALS; i++)
 		sigaction(prompt_signals[i], &act, &old[i]);
 	quiet = before;
@@ -216,12 +235,13 @@ ask_line(int tty, const char *what, const char *again, struct pass_word *p)
 	quiet.c_lflag |= ICANON | ISIG;
 	if (tcsetattr(tty, TCSAFLUSH, &quiet) == 0) {
 		dprintf(tty, "%s%s: ", what, again);
-		result = read_line(tty, p);
+		result = wait_line(tty, &mask) ? read_line(tty, p) : -1;
 		dprintf(tty, "\n");
 	}
 	tcsetattr(tty, TCSAFLUSH, &before);
 	for (size_t i = 0; i < PROMPT_SIGNALS; i++)
 		sigaction(prompt_signals[i], &old[i], NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (caught) {
 		p->len = 0;
 		raise(caught);

@@ -35,25 +35,6 @@ test_pkcs11_tool_own_tests()
 	must p11_user --keypairgen --key-type EC:secp256r1 --id 78 --label pair --test-ec
 	assertContains "$out" '==> OK'
 	must p11_user --test-fork
-	# Three threads and the tool itself initialise: one is the first. Version 0.23 looks once whether its threads have
-	# ended, and then only after 30 seconds again: so it gets something to hash when they have. Later versions start
-	# them after that, and join them.
-	mkfifo "$DIR/fifo"
-	# shellcheck disable=SC2016 # for the inner shell
-	{
-		timeout 3 sh -c 'until [ "$(grep -c "^Test thread . returning" "$1")" = 3 ]; do sleep 0.1; done' sh "$DIR/out"
-		timeout 30 sh -c 'cat "$1/data" > "$1/fifo"' sh "$DIR"
-	} > /dev/null 2>&1 &
-	feeder=$!
-	must p11 --test-threads IN --test-threads IL --test-threads IN --hash --mechanism SHA256 --input-file "$DIR/fifo" \
-		--output-file "$DIR/hash"
-	wait $feeder
-	for thread in 0 1 2; do
-		assertTrue "thread $thread: $out" \
-			"grep -q '^Test thread $thread .* returned CKR_\(OK\|CRYPTOKI_ALREADY_INITIALIZED\)$' '$DIR/out'"
-		assertTrue "thread $thread ends: $out" "grep -q '^Test thread $thread returning' '$DIR/out'"
-	done
-	assertEquals "one is the first: $out" 1 "$(grep -c 'C_Initialize.* \(returned \|rv:\)CKR_OK$' "$DIR/out")"
 }
 
 test_pkcs11_tool_writes_and_reads_objects_of_every_kind()

@@ -18,18 +18,18 @@ public() # NAME: the file of the public key
 certify()
 {
 	[ -e "$DIR/ca.pem" ] || soft req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=ca -days 3 \
-		-keyout "$DIR/ca.key" -out "$DIR/ca.pem"
+		-addext basicConstraints=critical,CA:TRUE -keyout "$DIR/ca.key" -out "$DIR/ca.pem"
 	soft req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$DIR/any.key" -subj "/CN=$1" \
 		-out "$DIR/request"
 	soft x509 -req -in "$DIR/request" -CA "$DIR/ca.pem" -CAkey "$DIR/ca.key" -days 3 -force_pubkey "$(public "$1")" \
 		-out "$DIR/$1.pem"
 }
 
-# FILE TEXT: waits until the text stands there, ten seconds at most.
+# FILE TEXT [OTHER]: waits until the text stands in the file, twenty seconds at most; OTHER is shown if it does not.
 appears()
 {
-	timeout 10 sh -c 'until grep -q -e "$2" "$1" 2> /dev/null; do sleep 0.05; done' sh "$1" "$2" ||
-		fail "no '$2' in: $(cat "$1")"
+	timeout 20 sh -c 'until grep -q -e "$2" "$1" 2> /dev/null; do sleep 0.05; done' sh "$1" "$2" ||
+		fail "no '$2' in: $(tail -n 30 "$1" ${3:+"$3"})"
 }
 
 # ---- strongSwan ----
@@ -101,7 +101,7 @@ test_openvpn_connects_with_an_unlocked_token()
 			--ca "$DIR/server.pem" --pkcs11-providers "$MODULE" --pkcs11-id "$id" --pkcs11-protected-authentication 1 \
 			--verb 3 > "$DIR/client" 2>&1 < /dev/null &
 		client=$!
-		appears "$DIR/client" 'Initialization Sequence Completed'
+		appears "$DIR/client" 'Initialization Sequence Completed' "$DIR/server"
 		appears "$DIR/server" 'VERIFY OK: depth=0, CN=key'
 		kill $client $server
 		wait $client $server

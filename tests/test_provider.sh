@@ -202,6 +202,7 @@ test_provider_makesRequestsCertificatesAndMessages()
 }
 
 # A TLS server and its client on a socket in the scratch folder; ROLE's key is in the token, the other one's is a file.
+# s_server makes no socket whose path is longer than 31 bytes.
 # ROLE NAME OPTION...
 handshake()
 {
@@ -212,8 +213,10 @@ handshake()
 	client_conf=/dev/null client_key=$DIR/soft.key client_cert=$DIR/soft.pem
 	eval "${role}_conf=\$DIR/provider.conf ${role}_key=\$(private $name) ${role}_cert=\$DIR/$name.pem"
 	rm -f "$DIR/socket"
+	: > "$DIR/client"
 	# shellcheck disable=SC2154 # set by eval
-	OPENSSL_CONF=$server_conf openssl s_server -unix "$DIR/socket" -naccept 1 -quiet -key "$server_key" \
+	cd "$DIR" || return 1
+	OPENSSL_CONF=$server_conf openssl s_server -unix socket -naccept 1 -quiet -key "$server_key" \
 		-cert "$server_cert" -CAfile "$client_cert" -Verify 1 -verify_return_error -rev > "$DIR/server" 2>&1 &
 	server=$!
 	timeout 10 sh -c 'until [ -S "$1" ]; do sleep 0.05; done' sh "$DIR/socket" || fail "no server: $(cat "$DIR/server")"
@@ -221,11 +224,12 @@ handshake()
 	{
 		echo olleh
 		timeout 5 sh -c 'until grep -q hello "$1"; do sleep 0.05; done' sh "$DIR/client"
-	} | OPENSSL_CONF=$client_conf timeout 20 openssl s_client -unix "$DIR/socket" -brief -key "$client_key" \
+	} | OPENSSL_CONF=$client_conf timeout 20 openssl s_client -unix socket -brief -key "$client_key" \
 		-cert "$client_cert" -CAfile "$server_cert" -verify_return_error "$@" > "$DIR/client" 2>&1
 	assertTrue "$role with $name, $*: $(cat "$DIR/client" "$DIR/server")" "grep -q '^hello' '$DIR/client'"
 	kill "$server" 2> /dev/null
 	wait "$server"
+	cd "$TOP" || return 1
 }
 
 test_provider_speaksTls()

@@ -58,14 +58,41 @@ test_pkcs11_tool_test_fork_passes_with_login_and_without()
 	must p11_user --test-fork
 }
 
+# COMMANDS...: pkcs11-tool and a thread for each initialise; one of them is the first. Version 0.23 looks once whether its
+# threads have ended, and then only after 30 seconds again: so it gets something to hash when they have. Later versions
+# start them after that, and join them.
+threads()
+{
+	count=$#
+	for commands; do
+		set -- "$@" --test-threads "$commands"
+		shift
+	done
+	rm -f "$DIR/fifo"
+	mkfifo "$DIR/fifo"
+	: > "$DIR/out"
+	# shellcheck disable=SC2016 # for the inner shell
+	{
+		timeout 3 sh -c 'until [ "$(grep -c "^Test thread . returning" "$1")" = "$2" ]; do sleep 0.1; done' \
+			sh "$DIR/out" $count
+		timeout 30 sh -c 'echo data > "$1"' sh "$DIR/fifo"
+	} > /dev/null 2>&1 &
+	feeder=$!
+	must p11 "$@" --hash --mechanism SHA256 --input-file "$DIR/fifo" --output-file "$DIR/hash"
+	wait $feeder
+	assertContains "$out" 'cleanup finished'
+	assertEquals "threads that end: $out" $count "$(grep -c '^Test thread . returning' "$DIR/out")"
+	assertEquals "errors: $out" '' "$(grep 'returned CKR_\|rv:CKR_\|not available' "$DIR/out" |
+		grep -v 'CKR_\(OK\|CRYPTOKI_ALREADY_INITIALIZED\)$')"
+	assertEquals "one is the first: $out" 1 "$(grep -c 'C_Initialize.* \(returned \|rv:\)CKR_OK$' "$DIR/out")"
+}
+
 test_pkcs11_tool_test_threads_passes_with_each_way_of_initializing()
 {
 	start
-	for way in IN IL; do
-		must p11 --test-threads "${way}GISLT0" --test-threads "${way}GISLT0" --test-threads "${way}GISLT0"
-		assertContains "$out" 'cleanup finished'
-		assertEquals "$out" 3 "$(grep -c 'state:-1, rv:CKR_OK$' "$DIR/out")"
-	done
+	threads INGISLT0 INGISLT0 INGISLT0
+	threads ILGISLT0 ILGISLT0 ILGISLT0
+	threads IN IL INGISLT0 ILGI
 }
 
 test_pkcs11_tool_makes_a_certificate_request_as_mozilla_does()

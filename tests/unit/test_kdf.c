@@ -826,8 +826,10 @@ leaky_key(bool hidden, uint8_t peer[128], BIGNUM *p)
 	attrs_set_ulong(&a, CKA_KEY_TYPE, CKK_DH);
 	attrs_set(&a, CKA_PRIME, raw, sizeof(raw));
 	attrs_set(&a, CKA_BASE, (const uint8_t *)"\x05", 1);
-	RAND_bytes(raw, 20);
-	raw[0] |= 1;
+	do { /* a multiple of 97 would agree on 1, which OpenSSL refuses */
+		RAND_bytes(raw, 20);
+		raw[0] |= 1;
+	} while (BN_mod_word(BN_bin2bn(raw, 20, c), 97) == 0);
 	attrs_set(&a, CKA_VALUE, raw, 20);
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		attrs_set_bool(&a, no[i], false);

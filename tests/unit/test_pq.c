@@ -155,6 +155,24 @@ test_keys(CK_KEY_TYPE type, CK_MECHANISM_TYPE gen, CK_ULONG sets)
 	CHECK_RV(CKR_PARAMETER_SET_NOT_SUPPORTED, make_pq(gen, sets + 1, &pub, &priv));
 }
 
+/* The set in the private template too: when it is the public one's (as pkcs11-tool has it), and when it is another. */
+static void
+test_set_in_both_templates(CK_MECHANISM_TYPE gen)
+{
+	CK_MECHANISM m = {gen, NULL, 0};
+	struct attrs a, b;
+
+	for (CK_ULONG set = 1; set <= 2; set++) {
+		a = b = (struct attrs){0};
+		CHECK_RV(CKR_OK, mech_implies(&m, NULL, &a, &b));
+		attrs_set_ulong(&a, CKA_PARAMETER_SET, 1);
+		attrs_set_ulong(&b, CKA_PARAMETER_SET, set);
+		CHECK_RV(set == 1 ? CKR_OK : CKR_TEMPLATE_INCONSISTENT, mech_generate_pair(&m, &a, &b, NULL));
+		attrs_free(&a);
+		attrs_free(&b);
+	}
+}
+
 /* Seed and value of different keys; a value that is not what it should be. */
 static void
 test_contradictions(void)
@@ -567,6 +585,9 @@ main(void)
 	test_keys(CKK_ML_KEM, CKM_ML_KEM_KEY_PAIR_GEN, 3);
 	test_keys(CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, 3);
 	test_keys(CKK_SLH_DSA, CKM_SLH_DSA_KEY_PAIR_GEN, 12);
+	test_set_in_both_templates(CKM_ML_KEM_KEY_PAIR_GEN);
+	test_set_in_both_templates(CKM_ML_DSA_KEY_PAIR_GEN);
+	test_set_in_both_templates(CKM_SLH_DSA_KEY_PAIR_GEN);
 	test_contradictions();
 	test_signatures();
 	test_answers();

@@ -229,6 +229,13 @@ test_usage_defaults_of_every_key_type(void)
 		CHECK_RV(CKR_OK, begin(&out, &t, HOW_GENERATE, &user_compat)); /* as SoftHSM */
 		CHECK(usages(&out) == (cases[i].want | BIT(CKA_DERIVE)));
 	}
+	/* A private half does not say its value; its parameter set it may. */
+	attrs_free(&t);
+	templ(&t, CKA_CLASS, CKO_PRIVATE_KEY, CKA_KEY_TYPE, CKK_ML_DSA, CKA_PARAMETER_SET, CKP_ML_DSA_44, END);
+	CHECK_RV(CKR_OK, begin(&out, &t, HOW_GENERATE, &user));
+	CHECK_RV(CKR_ATTRIBUTE_READ_ONLY, begin(&out, &t, HOW_UNWRAP, &user));
+	CHECK_RV(CKR_OK, attrs_set(&t, CKA_VALUE, "x", 1));
+	CHECK_RV(CKR_ATTRIBUTE_READ_ONLY, begin(&out, &t, HOW_GENERATE, &user));
 	aes_template(&t); /* naming what is not wanted leaves the rest */
 	templ(&t, CKA_DECRYPT, NO, END);
 	CHECK_RV(CKR_OK, begin(&out, &t, HOW_CREATE, &user));
