@@ -70,7 +70,7 @@ test_knot_signs_bindVerifies()
 	refused 'example.net' dnssec-verify -o example.net "$DIR/changed"
 }
 
-test_bind_signs_knotVerifies()
+test_bind_signs_and_knot_verifies()
 {
 	have_plain "$PROVIDER" dnssec-keyfromlabel kzonecheck || return 0
 	start
