@@ -121,9 +121,8 @@ produce(struct rpc *r, enum op_kind kind, enum step step)
 	return rv;
 }
 
-/* Input alone: digest, sign and verify updates. */
-static CK_RV
-consume(struct rpc *r, enum op_kind kind)
+CK_RV
+rpc_consume(struct rpc *r, enum op_kind kind)
 {
 	const uint8_t *in;
 	struct op *op;
@@ -206,7 +205,7 @@ rpc_digest(struct rpc *r)
 CK_RV
 rpc_digest_update(struct rpc *r)
 {
-	return consume(r, OP_DIGEST);
+	return rpc_consume(r, OP_DIGEST);
 }
 
 CK_RV
@@ -258,7 +257,7 @@ rpc_sign(struct rpc *r)
 CK_RV
 rpc_sign_update(struct rpc *r)
 {
-	return consume(r, OP_SIGN);
+	return rpc_consume(r, OP_SIGN);
 }
 
 CK_RV
@@ -308,7 +307,7 @@ rpc_verify(struct rpc *r)
 CK_RV
 rpc_verify_update(struct rpc *r)
 {
-	return consume(r, OP_VERIFY);
+	return rpc_consume(r, OP_VERIFY);
 }
 
 CK_RV

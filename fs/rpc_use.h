@@ -16,6 +16,9 @@ CK_RV rpc_running(struct session *s, enum op_kind kind, struct op **op);
 /* After every use: ends the operation if it is over. */
 void rpc_settle(struct session *s, enum op_kind kind);
 
+/* A call with input alone: the updates of digests, of signing and of verifying. */
+CK_RV rpc_consume(struct rpc *r, enum op_kind kind);
+
 /* For struct op_keeper, the argument being the call: keeps what this use changes of the operation's key. */
 CK_RV rpc_spend(void *arg, struct op *op);
 

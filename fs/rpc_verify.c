@@ -43,19 +43,7 @@ rpc_verify_signature(struct rpc *r)
 CK_RV
 rpc_verify_signature_update(struct rpc *r)
 {
-	const uint8_t *in;
-	struct op *op;
-	size_t len;
-	CK_RV rv;
-
-	codec_get_bytes(&r->in, &in, &len);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, OP_VERIFY_SIGNATURE, &op);
-	if (rv == CKR_OK)
-		rv = op_update(op, in, len, NULL, NULL);
-	rpc_settle(r->session, OP_VERIFY_SIGNATURE);
-	return rv;
+	return rpc_consume(r, OP_VERIFY_SIGNATURE);
 }
 
 CK_RV

@@ -176,9 +176,8 @@ mech_failed(CK_RV rv, const char *what)
 	return why(rv, "%s: %s", what, reason != NULL ? reason : "refused by OpenSSL");
 }
 
-/* The row of a mechanism that does what `flag` says. */
-static CK_RV
-row_with(const CK_MECHANISM *m, CK_FLAGS flag, const struct mech **row)
+CK_RV
+mech_row_with(const CK_MECHANISM *m, CK_FLAGS flag, const struct mech **row)
 {
 	if (m == NULL)
 		return CKR_ARGUMENTS_BAD;
@@ -191,7 +190,7 @@ CK_RV
 mech_generate_key(const CK_MECHANISM *m, struct attrs *key, struct cancel *c)
 {
 	const struct mech *row;
-	CK_RV rv = row_with(m, CKF_GENERATE, &row);
+	CK_RV rv = mech_row_with(m, CKF_GENERATE, &row);
 
 	return rv == CKR_OK ? row->family->generate(m, row, key, c) : rv;
 }
@@ -200,7 +199,7 @@ CK_RV
 mech_generate_pair(const CK_MECHANISM *m, struct attrs *pub, struct attrs *priv, struct cancel *c)
 {
 	const struct mech *row;
-	CK_RV rv = row_with(m, CKF_GENERATE_KEY_PAIR, &row);
+	CK_RV rv = mech_row_with(m, CKF_GENERATE_KEY_PAIR, &row);
 
 	return rv == CKR_OK ? row->family->generate_pair(m, row, pub, priv, c) : rv;
 }
@@ -218,7 +217,7 @@ mech_implies(const CK_MECHANISM *m, const struct attrs *templ, struct attrs *fir
 {
 	const struct mech *row;
 	CK_KEY_TYPE type;
-	CK_RV rv = row_with(m, second != NULL ? CKF_GENERATE_KEY_PAIR : CKF_GENERATE, &row);
+	CK_RV rv = mech_row_with(m, second != NULL ? CKF_GENERATE_KEY_PAIR : CKF_GENERATE, &row);
 
 	if (rv != CKR_OK)
 		return rv;

@@ -127,7 +127,6 @@ static const struct mech_family family_cbc_mac = {
 	.final = cbc_mac_final,
 };
 
-#define DES_KEYS 16, 24, KEYS2(CKK_DES3, CKK_DES2)
 static const struct mech rows[] = {
 	{CKM_DES3_MAC, SIGN, DES_KEYS, NULL, MAC_CBC, &family_cbc_mac, MECH_LEGACY},
 	{CKM_DES3_MAC_GENERAL, SIGN, DES_KEYS, NULL, MAC_CBC_GENERAL, &family_cbc_mac,

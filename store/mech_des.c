@@ -86,7 +86,6 @@ const struct mech_family family_des = {
 };
 
 /* PKCS#11 3.1 6.18 does not say what the sizes count; they are bytes, as with AES. */
-#define DES_KEYS 16, 24, KEYS2(CKK_DES3, CKK_DES2)
 static const struct mech rows[] = {
 	{CKM_DES2_KEY_GEN, CKF_GENERATE, 16, 16, KEYS1(CKK_DES2), NULL, 0, &family_secret},
 	{CKM_DES3_KEY_GEN, CKF_GENERATE, 24, 24, KEYS1(CKK_DES3), NULL, 0, &family_secret},

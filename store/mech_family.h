@@ -189,6 +189,9 @@ extern const struct mech_rows mech_kdf_hash_rows, mech_hkdf_rows, mech_pbkd2_row
 	mech_tls_mac_rows, mech_concat_rows, mech_encrypt_data_rows, mech_public_rows, mech_rsa_aes_wrap_rows,
 	mech_ecdh_aes_wrap_rows;
 
+/* The row of a mechanism that does what `flag` says; CKR_MECHANISM_INVALID. */
+CK_RV mech_row_with(const CK_MECHANISM *m, CK_FLAGS flag, const struct mech **row);
+
 #define MECH_ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
 #define NO_KEY CK_UNAVAILABLE_INFORMATION
 #define KEYS1(a) {a, NO_KEY, NO_KEY}

@@ -55,16 +55,6 @@ as_unwrap(CK_RV rv)
 	}
 }
 
-static CK_RV
-row_of(const CK_MECHANISM *m, CK_FLAGS flag, const struct mech **row)
-{
-	if (m == NULL)
-		return CKR_ARGUMENTS_BAD;
-	if ((*row = mech_find(m->mechanism)) == NULL || ((*row)->flags & flag) == 0)
-		return why(CKR_MECHANISM_INVALID, "mechanism 0x%lx does not wrap keys", m->mechanism);
-	return CKR_OK;
-}
-
 /* The bytes that stand for the key. */
 static CK_RV
 key_bytes(const struct mech *row, struct object *target, struct bytes *b)
@@ -142,7 +132,7 @@ mech_wrap(const CK_MECHANISM *m, struct object *wrapping, struct object *target,
 	size_t len = out != NULL ? *out_len : 0;
 	CK_RV rv;
 
-	if ((rv = row_of(m, CKF_WRAP, &row)) != CKR_OK)
+	if ((rv = mech_row_with(m, CKF_WRAP, &row)) != CKR_OK)
 		return rv;
 	if ((rv = key_bytes(row, target, &b)) == CKR_OK) {
 		rv = as_wrap(wrap_bytes(m, row, wrapping, &b, out, &len));
@@ -159,7 +149,7 @@ mech_unwrap(const CK_MECHANISM *m, struct object *unwrapping, const uint8_t *in,
 	struct bytes b = {0};
 	CK_RV rv;
 
-	if ((rv = row_of(m, CKF_UNWRAP, &row)) != CKR_OK || (rv = check_template(key)) != CKR_OK)
+	if ((rv = mech_row_with(m, CKF_UNWRAP, &row)) != CKR_OK || (rv = check_template(key)) != CKR_OK)
 		return rv;
 	if (in == NULL || in_len == 0)
 		return CKR_WRAPPED_KEY_INVALID;
@@ -175,7 +165,7 @@ static CK_RV
 read_authenticated(const CK_MECHANISM *m, CK_FLAGS flag, const uint8_t *aad, size_t aad_len, const struct mech **row,
 	struct aead *a)
 {
-	CK_RV rv = row_of(m, flag, row);
+	CK_RV rv = mech_row_with(m, flag, row);
 
 	if (rv != CKR_OK)
 		return rv;
