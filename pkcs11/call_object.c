@@ -155,6 +155,7 @@ C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG co
 	struct searches *searches = NULL;
 	struct channel *channel;
 	CK_ULONG *list = NULL;
+	uint64_t number = 0;
 	uint8_t all = 0;
 	size_t n = 0;
 	struct call c;
@@ -163,7 +164,7 @@ C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG co
 	call_put_template(&c, template, count);
 	channel = call_channel(&c);
 	if (channel != NULL) {
-		CK_RV rv = search_begin(channel_searches(channel), session);
+		CK_RV rv = search_begin(channel_searches(channel), session, &number);
 
 		if (rv == CKR_OK)
 			searches = channel_searches(channel);
@@ -178,7 +179,7 @@ C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG co
 	if (searches == NULL)
 		return call_end(&c);
 	/* before call_end, which may let go of the connection */
-	search_started(searches, session, c.rv != CKR_OK ? c.rv : c.codec.rv, list, n, all);
+	search_started(searches, session, number, c.rv != CKR_OK ? c.rv : c.codec.rv, list, n, all);
 	return call_end(&c);
 }
 

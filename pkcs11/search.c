@@ -10,6 +10,7 @@
 struct search {
 	struct search *next;
 	CK_SESSION_HANDLE session;
+	uint64_t number;
 	CK_OBJECT_HANDLE *list;
 	size_t n, given;
 	bool more, doubtful;
@@ -17,6 +18,7 @@ struct search {
 
 struct searches {
 	struct lock lock;
+	uint64_t begun;
 	struct search *at[BUCKETS];
 };
 
@@ -109,7 +111,7 @@ searches_forget(struct searches *s)
 }
 
 CK_RV
-search_begin(struct searches *s, CK_SESSION_HANDLE session)
+search_begin(struct searches *s, CK_SESSION_HANDLE session, uint64_t *number)
 {
 	struct search *made = calloc(1, sizeof(*made)), **at;
 	CK_RV rv = CKR_HOST_MEMORY;
@@ -122,6 +124,7 @@ search_begin(struct searches *s, CK_SESSION_HANDLE session)
 	at = place(s, session);
 	rv = *at == NULL ? CKR_OK : CKR_OPERATION_ACTIVE;
 	if (rv == CKR_OK) {
+		*number = made->number = ++s->begun;
 		*at = made;
 		made = NULL; /* transferred */
 	}
@@ -131,16 +134,18 @@ search_begin(struct searches *s, CK_SESSION_HANDLE session)
 }
 
 void
-search_started(struct searches *s, CK_SESSION_HANDLE session, CK_RV rv, CK_OBJECT_HANDLE *list, size_t n,
-	bool all)
+search_started(struct searches *s, CK_SESSION_HANDLE session, uint64_t number, CK_RV rv, CK_OBJECT_HANDLE *list,
+	size_t n, bool all)
 {
 	struct search **at;
 
 	lock_take(&s->lock);
 	at = place(s, session);
-	if (rv != CKR_OK) {
+	if (*at == NULL || (*at)->number != number) {
+		/* another thread has ended it meanwhile, and may have begun the next */
+	} else if (rv != CKR_OK) {
 		drop(at);
-	} else if (*at != NULL) {
+	} else {
 		(*at)->list = list;
 		(*at)->n = n;
 		(*at)->more = !all;

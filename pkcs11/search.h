@@ -21,6 +21,7 @@
 #define TOKENFS_SEARCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lock.h"
 
@@ -37,11 +38,12 @@ void searches_free(struct searches *s);
 /* In the child of a fork: nothing is kept, no lock is held. */
 void searches_forget(struct searches *s);
 
-/* CKR_OPERATION_ACTIVE, CKR_HOST_MEMORY. */
-CK_RV search_begin(struct searches *s, CK_SESSION_HANDLE session);
-/* What the daemon answered: list (malloc'd) of n handles if rv is CKR_OK. */
-void search_started(struct searches *s, CK_SESSION_HANDLE session, CK_RV rv, CK_OBJECT_HANDLE *list, size_t n,
-	bool all);
+/* *number: this search among all of the channel's. CKR_OPERATION_ACTIVE, CKR_HOST_MEMORY. */
+CK_RV search_begin(struct searches *s, CK_SESSION_HANDLE session, uint64_t *number);
+/* What the daemon answered to search `number`: list (malloc'd) of n handles if rv is CKR_OK. Nothing happens if that
+ * search is no longer the session's. */
+void search_started(struct searches *s, CK_SESSION_HANDLE session, uint64_t number, CK_RV rv, CK_OBJECT_HANDLE *list,
+	size_t n, bool all);
 /* The next handles, at most max; *n: how many. */
 struct search_state search_next(struct searches *s, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *out,
 	CK_ULONG max, CK_ULONG *n);

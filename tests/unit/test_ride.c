@@ -379,16 +379,17 @@ test_a_search_is_remembered_to_its_end(void)
 	struct searches *s = channel_searches(c);
 	CK_OBJECT_HANDLE got[8];
 	struct search_state state;
+	uint64_t number = 0, other = 0;
 	CK_ULONG n;
 
 	CHECK(!search_next(s, S1, got, 8, &n).known && n == 0);
 	CHECK(!search_end(s, S1).known);
-	CHECK_RV(CKR_OK, search_begin(s, S1));
-	CHECK_RV(CKR_OPERATION_ACTIVE, search_begin(s, S1));
-	search_started(s, S1, CKR_OK, list_of(10, 5), 5, true);
-	CHECK_RV(CKR_OPERATION_ACTIVE, search_begin(s, S1));
-	CHECK_RV(CKR_OK, search_begin(s, S2));
-	search_started(s, S2, CKR_USER_NOT_LOGGED_IN, NULL, 0, false);
+	CHECK_RV(CKR_OK, search_begin(s, S1, &number));
+	CHECK_RV(CKR_OPERATION_ACTIVE, search_begin(s, S1, &other));
+	search_started(s, S1, number, CKR_OK, list_of(10, 5), 5, true);
+	CHECK_RV(CKR_OPERATION_ACTIVE, search_begin(s, S1, &other));
+	CHECK_RV(CKR_OK, search_begin(s, S2, &other));
+	search_started(s, S2, other, CKR_USER_NOT_LOGGED_IN, NULL, 0, false);
 	CHECK(!search_look(s, S2).known);
 	state = search_next(s, S1, got, 2, &n);
 	CHECK(state.known && !state.more && !state.doubtful && n == 2 && got[0] == 10 && got[1] == 11);
@@ -398,9 +399,31 @@ test_a_search_is_remembered_to_its_end(void)
 	search_next(s, S1, got, 8, &n);
 	CHECK(n == 0 && search_look(s, S1).known);
 	CHECK(search_end(s, S1).known && !search_look(s, S1).known);
-	CHECK_RV(CKR_OK, search_begin(s, S1));
-	search_started(s, S1, CKR_OK, list_of(1, 3), 3, false);
+	CHECK_RV(CKR_OK, search_begin(s, S1, &number));
+	search_started(s, S1, number, CKR_OK, list_of(1, 3), 3, false);
 	CHECK(search_next(s, S1, got, 8, &n).more && n == 3 && search_end(s, S1).more);
+	channel_close(c);
+}
+
+/* Another thread ends the search before its answer is here, and begins the next. */
+static void
+test_a_late_answer_is_not_the_next_searchs(void)
+{
+	struct channel *c = connect_peer();
+	struct searches *s = channel_searches(c);
+	uint64_t late = 0, number = 0;
+	CK_OBJECT_HANDLE got[8];
+	CK_ULONG n;
+
+	CHECK_RV(CKR_OK, search_begin(s, S1, &late));
+	CHECK(search_end(s, S1).known);
+	CHECK_RV(CKR_OK, search_begin(s, S1, &number));
+	search_started(s, S1, late, CKR_OK, list_of(10, 5), 5, true);
+	CHECK(search_next(s, S1, got, 8, &n).more && n == 0);
+	search_started(s, S1, late, CKR_DEVICE_ERROR, NULL, 0, false);
+	CHECK(search_look(s, S1).known);
+	search_started(s, S1, number, CKR_OK, list_of(20, 2), 2, true);
+	CHECK(!search_next(s, S1, got, 8, &n).more && n == 2 && got[0] == 20);
 	channel_close(c);
 }
 
@@ -409,9 +432,10 @@ test_logout_and_closing_make_a_search_doubtful(void)
 {
 	struct channel *c = connect_peer();
 	struct searches *s = channel_searches(c);
+	uint64_t number = 0;
 
-	CHECK_RV(CKR_OK, search_begin(s, S1));
-	search_started(s, S1, CKR_OK, list_of(1, 3), 3, true);
+	CHECK_RV(CKR_OK, search_begin(s, S1, &number));
+	search_started(s, S1, number, CKR_OK, list_of(1, 3), 3, true);
 	search_after(s, WIRE_SIGN, S1, CKR_OK);
 	CHECK(!search_look(s, S1).doubtful);
 	search_after(s, WIRE_LOGOUT, S2, CKR_OK);
@@ -435,6 +459,7 @@ main(void)
 	test_many_sessions_share_the_places();
 	test_a_child_keeps_nothing();
 	test_a_search_is_remembered_to_its_end();
+	test_a_late_answer_is_not_the_next_searchs();
 	test_logout_and_closing_make_a_search_doubtful();
 	return unit_done("ride");
 }
