@@ -11,16 +11,16 @@ BUILD ?= build
 VERSION := 0.1.0
 
 # ---- lists -------------------------------------------------------------------------------------
-VOCABULARY = buf names names_table attr attr_code param param_layout param_decode param_out wire answer codec codec_param otp conf
+VOCABULARY = buf names names_table attr attr_code param param_layout param_decode param_out wire answer codec codec_put codec_get codec_param otp conf
 MODULE     = channel ride search lock peer start text spare wake module interface call call_slot call_session call_object \
              call_crypto call_message call_verify call_key call_wrap call_encap
-STORE      = why secret secret_arena kdf file seal header pin live journal cache sealed scan find commit token login init vault vault_key check make make_spend make_derive make_wrap make_encap ledger builtin \
-             db state state_index object rules rules_finish rules_table policy \
+STORE      = why secret secret_arena kdf file seal header pin live journal journal_read cache sealed scan find commit token token_load login init vault vault_key check make make_spend make_derive make_wrap make_encap ledger builtin \
+             db state state_index state_find object rules rules_finish rules_table policy \
              der curve mech mech_hash mech_mac mech_otp mech_secret mech_rsa mech_rsa_reject mech_rsa_key mech_ec mech_dh mech_dsa mech_pq_key mech_ml_kem mech_ml_dsa mech_encap \
              mech_derive mech_ecdh mech_prf mech_kdf_hash mech_hkdf mech_pbkd2 mech_sp800_108 mech_tls mech_tls_mac \
-             mech_concat mech_encrypt_data mech_public mech_kwp mech_rsa_aes_wrap mech_ecdh_aes_wrap mech_aes mech_block mech_aead mech_aead_param mech_chacha mech_des mech_blake2 mech_cbc_mac mech_legacy mech_aes_wrap mech_wrap key key_rsa key_ec key_ffc key_pq key_der key_export op op_flow op_message op_nonce op_state
+             mech_concat mech_encrypt_data mech_public mech_kwp mech_rsa_aes_wrap mech_ecdh_aes_wrap mech_aes mech_block mech_aead mech_aead_param mech_chacha mech_des mech_blake2 mech_sha512_t mech_cbc_mac mech_legacy mech_aes_wrap mech_wrap key key_rsa key_ec key_ffc key_pq key_der key_export op op_flow op_message op_nonce op_state
 DAEMON     = daemon audit app handles session session_object login unlock rpc rpc_slot rpc_session \
-             rpc_object rpc_use rpc_spend rpc_crypto rpc_message rpc_verify rpc_ride rpc_key rpc_wrap rpc_encap rpc_control \
+             rpc_object rpc_use rpc_spend rpc_crypto rpc_message rpc_verify rpc_ride rpc_key rpc_wrap rpc_encap rpc_control rpc_report \
              tree node_dir node_text node_object
 MOUNT      = log mount place pidfile supervise ops ops_text ops_dir door conn conn_call caller stream job watch harden
 COMMAND    = main cmd cmd_options cmd_help cmd_error cmd_util cmd_init cmd_mount cmd_token cmd_unlock \

@@ -179,10 +179,16 @@ app_has_slot_event(struct app *a)
 	return event;
 }
 
+struct audit_who
+app_who(const struct app *a)
+{
+	return (struct audit_who){a->uid, a->pid, a->exe};
+}
+
 void
 app_audit(struct app *a, struct token *t, const char *what, const struct object *o, CK_RV rv)
 {
-	const struct audit_who who = {a->uid, a->pid, a->exe};
+	const struct audit_who who = app_who(a);
 
 	audit_note(a->daemon, &who, t, what, o, rv);
 }

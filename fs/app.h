@@ -13,7 +13,7 @@
 
 #include <sys/types.h>
 
-#include "daemon.h"
+#include "audit.h"
 #include "handles.h"
 
 /* Login of an application on one token (PKCS#11 3.1 4.5: per application and token). It is of the token, not of
@@ -52,8 +52,10 @@ struct app {
 	struct app *next;
 };
 
+/* A new connection with one reference, not greeted yet; exe is looked up by pid. CKR_HOST_MEMORY. */
 CK_RV app_open(struct app **a, struct daemon *d, uid_t uid, pid_t pid);
 void app_close(struct app *a);
+/* One more reference, and one given back; the last one frees what is left. app_put(NULL) does nothing. */
 struct app *app_ref(struct app *a);
 void app_put(struct app *a);
 /* Stops what runs for it as soon as it can be stopped. */
@@ -68,6 +70,8 @@ CK_USER_TYPE app_user_locked(const struct app *a, struct token *t);
 struct app_login *app_login_find(const struct app *a, const struct token *t);
 /* Have slots changed since C_WaitForSlotEvent told it last? */
 bool app_has_slot_event(struct app *a);
+/* Who it is in the audit; valid as long as the application. */
+struct audit_who app_who(const struct app *a);
 /* Audit event with this application as who. t and object may be NULL. */
 void app_audit(struct app *a, struct token *t, const char *what, const struct object *o, CK_RV rv);
 /* An audit event the first time this application uses the token key o in this way ("use-sign"), and the first

@@ -383,6 +383,21 @@ client_call(struct client *c, struct codec *request, struct codec *reply)
 	return reply->h.rv;
 }
 
+CK_RV
+client_ask(struct client *c, struct codec *request, CK_ULONG *result)
+{
+	struct codec reply = {0};
+	CK_RV rv = client_call(c, request, &reply);
+
+	if (rv == CKR_OK && result)
+		codec_get_ulong(&reply, result);
+	if (rv == CKR_OK)
+		rv = codec_close(&reply);
+	codec_free(request);
+	codec_free(&reply);
+	return rv;
+}
+
 void
 client_close(struct client *c)
 {

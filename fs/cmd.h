@@ -102,6 +102,7 @@ struct cmd {
 	bool done; /* parsing answered already, with the help of a group */
 };
 
+/* The program: parses, runs the verb; the exit code. */
 int cmd_main(int argc, char **argv);
 
 /* ---- the tables ---- */
@@ -118,11 +119,13 @@ struct option_row {
 	const char *help;
 	bool is_path;
 };
+/* The row of an option; every option has one. */
 const struct option_row *cmd_option(enum cmd_opt id);
 /* Fills row, opt, order, args. CMD_OK, or CMD_USAGE after telling why. row stays NULL if there is no verb. */
 int cmd_parse(struct cmd *c, int argc, char **argv);
 
 /* ---- help (cmd_help.c) ---- */
+/* All verbs with their summaries; one verb with its options. */
 void cmd_help_all(FILE *f);
 void cmd_help_one(FILE *f, const struct command *row);
 /* Rows whose first word is `group`; false if there are none. f NULL: only asks. */
@@ -138,6 +141,7 @@ int cmd_exit_code(CK_RV rv);
 void cmd_note(const struct cmd *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- shared by the handlers (cmd_util.c) ---- */
+/* What vault_open wants, from tokenfs.conf and the options; the strings stay c's. */
 void cmd_vault_config(const struct cmd *c, struct vault_config *cfg);
 /* CMD_OK, or CMD_NOT_FOUND after saying how to make one. */
 int cmd_need_vault(const struct cmd *c);

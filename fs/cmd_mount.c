@@ -150,7 +150,7 @@ cmd_umount(struct cmd *c)
 int
 cmd_reload(struct cmd *c)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 	struct client *client = NULL;
 	int code = cmd_client(c, CLIENT_MOUNT, &client);
 	CK_RV rv;
@@ -158,12 +158,10 @@ cmd_reload(struct cmd *c)
 	if (code != CMD_OK)
 		goto out;
 	codec_begin(&request, WIRE_T_RELOAD, client_seq(client));
-	rv = client_call(client, &request, &reply);
+	rv = client_ask(client, &request, NULL);
 	if (rv != CKR_OK)
 		code = cmd_fail(rv, "cannot reload the vault");
 out:
-	codec_free(&request);
-	codec_free(&reply);
 	client_close(client);
 	return code;
 }

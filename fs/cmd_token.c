@@ -11,23 +11,9 @@
 /* ---- one call each ---- */
 
 static CK_RV
-finish(struct client *client, struct codec *request, struct codec *reply, CK_ULONG *result)
-{
-	CK_RV rv = client_call(client, request, reply);
-
-	if (rv == CKR_OK && result)
-		codec_get_ulong(reply, result);
-	if (rv == CKR_OK)
-		rv = codec_close(reply);
-	codec_free(request);
-	codec_free(reply);
-	return rv;
-}
-
-static CK_RV
 call_init_token(struct client *client, CK_SLOT_ID slot, const struct pass_word *so_pin, const char *label)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 	uint8_t padded[LABEL_LEN];
 
 	memset(padded, ' ', sizeof(padded));
@@ -36,76 +22,76 @@ call_init_token(struct client *client, CK_SLOT_ID slot, const struct pass_word *
 	codec_put_ulong(&request, slot);
 	codec_put_bytes(&request, so_pin->bytes, so_pin->len);
 	codec_put_bytes(&request, padded, sizeof(padded));
-	return finish(client, &request, &reply, NULL);
+	return client_ask(client, &request, NULL);
 }
 
 static CK_RV
 call_open_session(struct client *client, CK_SLOT_ID slot, CK_ULONG *session)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 
 	codec_begin(&request, WIRE_OPEN_SESSION, client_seq(client));
 	codec_put_ulong(&request, slot);
 	codec_put_ulong(&request, CKF_SERIAL_SESSION | CKF_RW_SESSION);
-	return finish(client, &request, &reply, session);
+	return client_ask(client, &request, session);
 }
 
 static CK_RV
 call_login(struct client *client, CK_ULONG session, CK_USER_TYPE user, const struct pass_word *pin)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 
 	codec_begin(&request, WIRE_LOGIN, client_seq(client));
 	codec_put_ulong(&request, session);
 	codec_put_ulong(&request, user);
 	codec_put_bytes(&request, pin->bytes, pin->len);
-	return finish(client, &request, &reply, NULL);
+	return client_ask(client, &request, NULL);
 }
 
 static CK_RV
 call_init_pin(struct client *client, CK_ULONG session, const struct pass_word *pin)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 
 	codec_begin(&request, WIRE_INIT_PIN, client_seq(client));
 	codec_put_ulong(&request, session);
 	codec_put_bytes(&request, pin->bytes, pin->len);
-	return finish(client, &request, &reply, NULL);
+	return client_ask(client, &request, NULL);
 }
 
 static CK_RV
 call_set_pin(struct client *client, CK_ULONG session, const struct pass_word *old, const struct pass_word *pin)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 
 	codec_begin(&request, WIRE_SET_PIN, client_seq(client));
 	codec_put_ulong(&request, session);
 	codec_put_bytes(&request, old->bytes, old->len);
 	codec_put_bytes(&request, pin->bytes, pin->len);
-	return finish(client, &request, &reply, NULL);
+	return client_ask(client, &request, NULL);
 }
 
 static CK_RV
 call_delete(struct client *client, CK_SLOT_ID slot, const struct pass_word *so_pin)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 
 	codec_begin(&request, WIRE_T_DELETE_TOKEN, client_seq(client));
 	codec_put_ulong(&request, slot);
 	codec_put_bytes(&request, so_pin->bytes, so_pin->len);
-	return finish(client, &request, &reply, NULL);
+	return client_ask(client, &request, NULL);
 }
 
 static CK_RV
 call_policy(struct client *client, CK_SLOT_ID slot, const struct pass_word *so_pin, bool compat)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 
 	codec_begin(&request, WIRE_T_POLICY, client_seq(client));
 	codec_put_ulong(&request, slot);
 	codec_put_bytes(&request, so_pin->bytes, so_pin->len);
 	codec_put_byte(&request, compat);
-	return finish(client, &request, &reply, NULL);
+	return client_ask(client, &request, NULL);
 }
 
 /* The session ends with the connection. */

@@ -10,31 +10,23 @@
 static CK_RV
 call_unlock(struct client *client, CK_SLOT_ID slot, const struct pass_word *pin, unsigned seconds)
 {
-	struct codec request = {0}, reply = {0};
-	CK_RV rv;
+	struct codec request = {0};
 
 	codec_begin(&request, WIRE_T_UNLOCK, client_seq(client));
 	codec_put_ulong(&request, slot);
 	codec_put_bytes(&request, pin->bytes, pin->len);
 	codec_put_ulong(&request, seconds);
-	rv = client_call(client, &request, &reply);
-	codec_free(&request);
-	codec_free(&reply);
-	return rv;
+	return client_ask(client, &request, NULL);
 }
 
 static CK_RV
 call_lock(struct client *client, CK_SLOT_ID slot)
 {
-	struct codec request = {0}, reply = {0};
-	CK_RV rv;
+	struct codec request = {0};
 
 	codec_begin(&request, WIRE_T_LOCK, client_seq(client));
 	codec_put_ulong(&request, slot);
-	rv = client_call(client, &request, &reply);
-	codec_free(&request);
-	codec_free(&reply);
-	return rv;
+	return client_ask(client, &request, NULL);
 }
 
 int
@@ -120,7 +112,7 @@ out:
 int
 cmd_restore_accept(struct cmd *c)
 {
-	struct codec request = {0}, reply = {0};
+	struct codec request = {0};
 	struct pass_word pin = {0};
 	struct client *client = NULL;
 	struct token_row t;
@@ -141,12 +133,10 @@ cmd_restore_accept(struct cmd *c)
 	codec_put_ulong(&request, t.slot);
 	codec_put_ulong(&request, so ? CKU_SO : CKU_USER);
 	codec_put_bytes(&request, pin.bytes, pin.len);
-	rv = client_call(client, &request, &reply);
+	rv = client_ask(client, &request, NULL);
 	if (rv != CKR_OK)
 		code = cmd_fail(rv, "cannot accept the restored token '%s'", t.label);
 out:
-	codec_free(&request);
-	codec_free(&reply);
 	pass_clear(&pin);
 	client_close(client);
 	return code;

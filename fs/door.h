@@ -22,6 +22,7 @@
 #define DOOR_CONN DOOR_INO(0xF3, 0) /* | number of the connection */
 #define DOOR_NAME ".p11"
 
+/* Is the inode number one of ours; is it a connection's? */
 bool door_owns(uint64_t ino);
 bool door_is_conn(uint64_t ino);
 /* 0 with *ino, or -ENOENT, -ENOTDIR. parent 1 is the root. */

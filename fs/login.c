@@ -136,6 +136,8 @@ login_context(struct session *s, const uint8_t *pin, size_t len)
 		s->authenticated[s->awaiting] = true;
 		s->awaiting = -1;
 	}
+	if (rv == CKR_PIN_LOCKED) /* PKCS#11 3.1 4.9: that also logs the user out */
+		login_end(a, s->token);
 	return rv;
 }
 

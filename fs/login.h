@@ -14,7 +14,8 @@
  * CKR_USER_ALREADY_LOGGED_IN, CKR_USER_ANOTHER_ALREADY_LOGGED_IN, CKR_SESSION_READ_ONLY_EXISTS,
  * CKR_USER_TYPE_INVALID and what token_login says. */
 CK_RV login_user(struct session *s, CK_USER_TYPE user, const uint8_t *pin, size_t len);
-/* CKU_CONTEXT_SPECIFIC, for the operation begun last that asks for it. CKR_OPERATION_NOT_INITIALIZED. */
+/* CKU_CONTEXT_SPECIFIC, for the operation begun last that asks for it. CKR_OPERATION_NOT_INITIALIZED; CKR_PIN_LOCKED
+ * also ends the login. */
 CK_RV login_context(struct session *s, const uint8_t *pin, size_t len);
 /* Ends the application's login on the token: private session objects go, operations with private keys
  * end. CKR_USER_NOT_LOGGED_IN. */

@@ -40,6 +40,7 @@ struct text {
 	size_t len, cap;
 	bool failed;
 };
+/* Appends. */
 void text_put(struct text *t, const void *data, size_t len);
 /* Not for secrets: goes through a buffer on the stack; cut at 1023 bytes. */
 void text_printf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -67,8 +68,11 @@ struct look {
 
 /* ---- node_dir.c: directories of tokens, objects, attributes ---- */
 typedef bool node_each(void *arg, const char *name, const struct node *n);
+/* The fixed child of that kind, of the same slot and object. */
 struct node node_child(const struct node *dir, enum node_kind kind);
 int node_errno(CK_RV rv); /* negative */
+/* The entries of the root, of public/ and private/, of attr/: one by its name (0 or negative errno), or all (stops when
+ * each returns false). */
 int node_token_lookup(const struct look *dir, const char *name, struct node *child);
 int node_token_list(const struct look *dir, node_each *each, void *arg);
 int node_object_lookup(const struct look *dir, const char *name, struct node *child);
@@ -77,6 +81,7 @@ int node_attr_lookup(const struct look *dir, const char *name, struct node *chil
 int node_attr_list(const struct look *dir, node_each *each, void *arg);
 
 /* ---- node_text.c: the texts of a token ---- */
+/* Each appends the text of its file. */
 CK_RV node_text_token(const struct look *l, struct text *t);
 CK_RV node_text_mechanisms(const struct look *l, struct text *t);
 CK_RV node_text_login(const struct look *l, struct text *t);
@@ -92,6 +97,7 @@ struct object_name {
 	const char *ext;
 	bool cut;
 };
+/* Base and extension from label or id and class (docs/TREE.md). */
 void node_object_name(const struct object *o, struct object_name *name);
 /* base.ext or base~handle.ext */
 void node_object_format(const struct object_name *name, CK_OBJECT_HANDLE handle, bool with_handle,

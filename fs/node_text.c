@@ -265,7 +265,7 @@ node_text_mechanisms(const struct look *l, struct text *t)
 	bool compat = token_compat(l->token);
 
 	for (size_t i = 0; i < mech_count(); i++) {
-		const struct mech *m = mech_at(i);
+		const struct mech *m = mech_find_for(mech_at(i)->type, compat);
 		const char *name = ck_name(NAMES_MECH, m->type);
 
 		if (!mech_offered(m, compat))
@@ -279,7 +279,7 @@ node_text_mechanisms(const struct look *l, struct text *t)
 		else
 			text_printf(t, " -");
 		for (size_t f = 0; f < sizeof(flag_names) / sizeof(flag_names[0]); f++)
-			if (m->flags & flag_names[f].flag)
+			if (mech_flags(m, compat) & flag_names[f].flag)
 				text_printf(t, " %s", flag_names[f].name);
 		text_printf(t, "\n");
 	}

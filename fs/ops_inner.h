@@ -10,6 +10,7 @@
 #include "ops.h"
 #include "tree.h"
 
+/* What the request is served from, and for whom. */
 struct served *ops_served(fuse_req_t req);
 struct viewer ops_viewer(fuse_req_t req);
 /* 0 or negative errno. */
@@ -46,6 +47,7 @@ void ops_text_wipe(struct served *s, struct text_handle *t);
 void ops_text_free(struct text_handle *t); /* answers nothing */
 
 struct dir_handle;
+/* Each answers the request. The listing is a snapshot of the moment of opening. */
 void ops_dir_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ops_dir_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void ops_dir_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

@@ -11,6 +11,7 @@
 
 #include "../pkcs11/conf.h"
 
+/* This process, in a fresh file; what fails is logged. Removing: no error if it is not there. */
 void pidfile_write(const struct conf *conf);
 void pidfile_remove(const struct conf *conf);
 /* The daemon's pid, 0 if none runs. */

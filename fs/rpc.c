@@ -197,6 +197,21 @@ rpc_taken(struct rpc *r)
 	return codec_close(&r->in);
 }
 
+CK_RV
+rpc_taken_ulong(struct rpc *r, CK_ULONG *v)
+{
+	codec_get_ulong(&r->in, v);
+	return rpc_taken(r);
+}
+
+CK_RV
+rpc_taken_pin(struct rpc *r, const uint8_t *pin)
+{
+	CK_RV rv = rpc_taken(r);
+
+	return rv == CKR_OK && !pin ? CKR_ARGUMENTS_BAD : rv;
+}
+
 /* Takes the session handle and enters the session; then what the row asks of it. */
 static CK_RV
 pass_session(struct rpc *r, enum need need)

@@ -2,7 +2,8 @@
  * rpc.h - performs one frame for one application; knows nothing of how it came
  *
  * rpc.c holds the gate: a table of {call, required state, handler, slow}; rpc_session.c, rpc_object.c,
- * rpc_crypto.c, rpc_key.c, rpc_control.c hold the handlers, mirroring pkcs11/call_*.c.
+ * rpc_crypto.c, rpc_key.c ... hold the handlers, mirroring pkcs11/call_*.c; rpc_control.c and rpc_report.c those that only
+ * the tokenfs command has.
  *
  * Locking:    any number of threads, also for one application.
  * Errors:     every answer is a well-formed reply frame, also to garbage: header alone, rv =

@@ -23,6 +23,8 @@ begin(struct rpc *r, enum op_kind kind, const CK_MECHANISM *m, struct object *ke
 	struct session *s = r->session;
 	CK_RV rv = op_begin(&s->ops[kind], kind, m, key);
 
+	if (rv == CKR_OK && (rv = rules_mac(key, op_compares(s->ops[kind]), token_compat(s->token))) != CKR_OK)
+		op_end(s->ops[kind]);
 	if (key)
 		app_audit_use(r->app, s->token, use_names[kind], kind, key, rv);
 	if (rv != CKR_OK) {
@@ -49,9 +51,7 @@ rpc_op_begin(struct rpc *r, enum op_kind kind, bool more_follows)
 	if (rv == CKR_OK && r->session->ops[kind])
 		rv = CKR_OPERATION_ACTIVE;
 	if (rv == CKR_OK && kind != OP_DIGEST)
-		rv = rpc_object(r, h, CKR_KEY_HANDLE_INVALID, &key);
-	if (rv == CKR_OK && key && !object_is_key(key))
-		rv = CKR_KEY_HANDLE_INVALID;
+		rv = rpc_key_argument(r, h, CKR_KEY_HANDLE_INVALID, &key);
 	if (rv == CKR_OK)
 		rv = rules_mechanism(p.mech.mechanism, key, token_compat(r->session->token));
 	if (rv == CKR_OK)
@@ -99,9 +99,7 @@ produce(struct rpc *r, enum op_kind kind, enum step step)
 	if (step != FINAL)
 		codec_get_bytes(&r->in, &in, &in_len);
 	codec_get_room(&r->in, &out.present, &out.room);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, kind, &op);
+	rv = rpc_operation(r, kind, &op);
 	if (rv != CKR_OK)
 		return rv;
 	rv = rpc_output_begin(&out, op_bound(op, in_len));
@@ -130,9 +128,7 @@ rpc_consume(struct rpc *r, enum op_kind kind)
 	CK_RV rv;
 
 	codec_get_bytes(&r->in, &in, &len);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, kind, &op);
+	rv = rpc_operation(r, kind, &op);
 	if (rv != CKR_OK)
 		return rv;
 	rv = op_update(op, in, len, NULL, NULL);
@@ -223,14 +219,10 @@ rpc_digest_key(struct rpc *r)
 	CK_RV rv;
 
 	codec_get_ulong(&r->in, &h);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, OP_DIGEST, &op);
+	rv = rpc_operation(r, OP_DIGEST, &op);
 	if (rv != CKR_OK)
 		return rv;
-	rv = rpc_object(r, h, CKR_KEY_HANDLE_INVALID, &key);
-	if (rv == CKR_OK && !object_is_key(key))
-		rv = CKR_KEY_HANDLE_INVALID;
+	rv = rpc_key_argument(r, h, CKR_KEY_HANDLE_INVALID, &key);
 	if (rv == CKR_OK)
 		rv = op_digest_key(op, key);
 	if (rv == CKR_OK && key->private)
@@ -294,9 +286,7 @@ rpc_verify(struct rpc *r)
 
 	codec_get_bytes(&r->in, &in, &in_len);
 	codec_get_bytes(&r->in, &sig, &sig_len);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, OP_VERIFY, &op);
+	rv = rpc_operation(r, OP_VERIFY, &op);
 	if (rv != CKR_OK)
 		return rv;
 	rv = op_verify(op, in, in_len, sig, sig_len);
@@ -319,9 +309,7 @@ rpc_verify_final(struct rpc *r)
 	CK_RV rv;
 
 	codec_get_bytes(&r->in, &sig, &len);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, OP_VERIFY, &op);
+	rv = rpc_operation(r, OP_VERIFY, &op);
 	if (rv != CKR_OK)
 		return rv;
 	rv = op_verify_final(op, sig, len);
@@ -355,9 +343,7 @@ dual(struct rpc *r, enum op_kind cipher, enum op_kind reader)
 
 	codec_get_bytes(&r->in, &in, &in_len);
 	codec_get_room(&r->in, &out.present, &out.room);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, cipher, &first);
+	rv = rpc_operation(r, cipher, &first);
 	if (rv == CKR_OK)
 		rv = rpc_running(r->session, reader, &second);
 	if (rv == CKR_OK)

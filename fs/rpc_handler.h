@@ -28,6 +28,10 @@ struct rpc {
 
 /* CKR_OK if the request held exactly its items; else what was wrong with it. */
 CK_RV rpc_taken(struct rpc *r);
+/* The same for a request whose one item is a number, which is taken; and for one whose PIN, already taken, must not be
+ * left out (NULL): CKR_ARGUMENTS_BAD. */
+CK_RV rpc_taken_ulong(struct rpc *r, CK_ULONG *v);
+CK_RV rpc_taken_pin(struct rpc *r, const uint8_t *pin);
 /* What make_* wants to know about the caller. */
 struct maker rpc_maker(struct rpc *r);
 
@@ -91,7 +95,8 @@ rpc_handler rpc_verify_signature_init, rpc_verify_signature, rpc_verify_signatur
 /* rpc_encap.c */
 rpc_handler rpc_encapsulate_key, rpc_decapsulate_key;
 /* rpc_control.c */
-rpc_handler rpc_t_status, rpc_t_unlock, rpc_t_lock, rpc_t_reload, rpc_t_restore_accept,
-	rpc_t_delete_token, rpc_t_check, rpc_t_audit, rpc_t_policy;
+rpc_handler rpc_t_unlock, rpc_t_lock, rpc_t_reload, rpc_t_restore_accept, rpc_t_delete_token, rpc_t_policy;
+/* rpc_report.c */
+rpc_handler rpc_t_status, rpc_t_check, rpc_t_audit;
 
 #endif

@@ -194,8 +194,7 @@ rpc_generate_random(struct rpc *r)
 	CK_ULONG len;
 	CK_RV rv;
 
-	codec_get_ulong(&r->in, &len);
-	rv = rpc_taken(r);
+	rv = rpc_taken_ulong(r, &len);
 	if (rv == CKR_OK && len > RPC_MAX_OUTPUT)
 		rv = CKR_DATA_LEN_RANGE;
 	if (rv != CKR_OK)

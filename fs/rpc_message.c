@@ -62,9 +62,7 @@ crypt_begin(struct rpc *r, enum op_kind kind)
 
 	codec_get_message_param(&r->in, &p);
 	codec_get_bytes(&r->in, &m.aad, &m.aad_len);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, kind, &op);
+	rv = rpc_operation(r, kind, &op);
 	if (rv == CKR_OK)
 		rv = take_param(op, &p, &m);
 	if (rv == CKR_OK)
@@ -108,15 +106,16 @@ crypt(struct rpc *r, enum op_kind kind, bool whole)
 	if (!whole)
 		codec_get_byte(&r->in, &last);
 	codec_get_room(&r->in, &out.present, &out.room);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, kind, &op);
-	if (rv == CKR_OK)
-		rv = take_param(op, &p, &m);
+	if ((rv = rpc_operation(r, kind, &op)) != CKR_OK)
+		goto out;
+	rv = take_param(op, &p, &m);
 	if (rv == CKR_OK)
 		rv = rpc_output_begin(&out, op_message_bound(op, in_len));
-	if (rv != CKR_OK)
+	if (rv != CKR_OK) {
+		if (!whole)
+			op_message_drop(op); /* 3.1 5.9.4: an error in a part ends its message */
 		goto out;
+	}
 	size = out.len;
 	rv = whole ? op_message(op, &m, in, in_len, out.data, &out.len)
 		   : op_message_next(op, &m, in, in_len, last != 0, out.data, &out.len);
@@ -195,10 +194,8 @@ auth_begin(struct rpc *r, enum op_kind kind)
 {
 	const struct message m = {0};
 	struct op *op;
-	CK_RV rv = rpc_taken(r);
+	CK_RV rv = rpc_operation(r, kind, &op);
 
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, kind, &op);
 	if (rv == CKR_OK)
 		rv = op_message_begin(op, &m);
 	settle(r->session, kind, false);
@@ -220,9 +217,11 @@ sign(struct rpc *r, bool whole)
 	if (!whole)
 		codec_get_byte(&r->in, &last);
 	codec_get_room(&r->in, &out.present, &out.room);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, OP_MESSAGE_SIGN, &op);
+	rv = rpc_operation(r, OP_MESSAGE_SIGN, &op);
+	if (rv == CKR_OK && last > 1) { /* 3.1 5.14.4: the module refused a part, which ends its message */
+		op_message_drop(op);
+		rv = CKR_ARGUMENTS_BAD;
+	}
 	if (rv == CKR_OK)
 		rv = rpc_output_begin(&out, op_message_bound(op, in_len));
 	if (rv != CKR_OK)

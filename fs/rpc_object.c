@@ -29,7 +29,7 @@ rpc_object(struct rpc *r, CK_OBJECT_HANDLE h, CK_RV invalid, struct object **o)
 	if (h & HANDLE_SESSION)
 		rv = session_object_get(s, h, o);
 	else if (h & HANDLE_BUILTIN)
-		rv = builtin_object(h, o);
+		rv = builtin_object(h, token_compat(s->token), o);
 	else
 		rv = token_object(s->token, h, app_user(r->app, s->token) == CKU_USER, o);
 	return rv == CKR_OBJECT_HANDLE_INVALID ? invalid : rv;
@@ -138,8 +138,7 @@ rpc_destroy_object(struct rpc *r)
 	CK_OBJECT_HANDLE h;
 	CK_RV rv;
 
-	codec_get_ulong(&r->in, &h);
-	rv = rpc_taken(r);
+	rv = rpc_taken_ulong(r, &h);
 	if (rv == CKR_OK)
 		rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &o);
 	if (rv == CKR_OK)
@@ -163,8 +162,7 @@ rpc_get_object_size(struct rpc *r)
 	CK_OBJECT_HANDLE h;
 	CK_RV rv;
 
-	codec_get_ulong(&r->in, &h);
-	rv = rpc_taken(r);
+	rv = rpc_taken_ulong(r, &h);
 	if (rv == CKR_OK)
 		rv = rpc_object(r, h, CKR_OBJECT_HANDLE_INVALID, &o);
 	if (rv == CKR_OK)
@@ -319,7 +317,7 @@ rpc_find_objects_init(struct rpc *r)
 	if (rv == CKR_OK && attrs_bool(&templ, CKA_TOKEN, true))
 		rv = token_find(s->token, &templ, user == CKU_USER, &found, &n);
 	if (rv == CKR_OK && attrs_bool(&templ, CKA_TOKEN, true))
-		rv = builtin_find(&templ, &found, &n);
+		rv = builtin_find(&templ, token_compat(s->token), &found, &n);
 	if (rv == CKR_OK && !attrs_bool(&templ, CKA_TOKEN, false))
 		rv = session_object_find(s, &templ, &found, &n);
 	if (rv == CKR_OK) {
@@ -371,8 +369,7 @@ rpc_find_objects(struct rpc *r)
 	bool sure;
 	CK_RV rv;
 
-	codec_get_ulong(&r->in, &max);
-	rv = rpc_taken(r);
+	rv = rpc_taken_ulong(r, &max);
 	if (rv == CKR_OK && !s->finding)
 		rv = CKR_OPERATION_NOT_INITIALIZED;
 	if (rv != CKR_OK)

@@ -32,10 +32,8 @@ CK_RV
 rpc_close_session(struct rpc *r)
 {
 	CK_SESSION_HANDLE h;
-	CK_RV rv;
+	CK_RV rv = rpc_taken_ulong(r, &h);
 
-	codec_get_ulong(&r->in, &h);
-	rv = rpc_taken(r);
 	return rv == CKR_OK ? session_close(r->app, h) : rv;
 }
 
@@ -44,10 +42,8 @@ rpc_close_all_sessions(struct rpc *r)
 {
 	struct token *t = NULL;
 	CK_SLOT_ID slot;
-	CK_RV rv;
+	CK_RV rv = rpc_taken_ulong(r, &slot);
 
-	codec_get_ulong(&r->in, &slot);
-	rv = rpc_taken(r);
 	if (rv != CKR_OK)
 		return rv;
 	session_close_all(r->app, slot);
@@ -138,11 +134,9 @@ rpc_init_pin(struct rpc *r)
 	CK_RV rv;
 
 	codec_get_bytes(&r->in, &pin, &len);
-	rv = rpc_taken(r);
+	rv = rpc_taken_pin(r, pin);
 	if (rv != CKR_OK)
 		return rv;
-	if (!pin)
-		return CKR_ARGUMENTS_BAD;
 	rv = token_init_pin(r->session->token, pin, len);
 	app_audit(r->app, r->session->token, "init-pin", NULL, rv);
 	return rv;
@@ -195,10 +189,8 @@ CK_RV
 rpc_session_cancel(struct rpc *r)
 {
 	CK_FLAGS flags;
-	CK_RV rv;
+	CK_RV rv = rpc_taken_ulong(r, &flags);
 
-	codec_get_ulong(&r->in, &flags);
-	rv = rpc_taken(r);
 	if (rv != CKR_OK)
 		return rv;
 	for (int k = 0; k < OP_KINDS; k++) {
@@ -215,10 +207,8 @@ CK_RV
 rpc_get_session_validation_flags(struct rpc *r)
 {
 	CK_ULONG type;
-	CK_RV rv;
+	CK_RV rv = rpc_taken_ulong(r, &type);
 
-	codec_get_ulong(&r->in, &type);
-	rv = rpc_taken(r);
 	if (rv == CKR_OK && type != CKS_LAST_VALIDATION_OK)
 		rv = CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)

@@ -127,8 +127,7 @@ rpc_get_slot_info(struct rpc *r)
 	CK_SLOT_ID slot;
 	CK_RV rv;
 
-	codec_get_ulong(&r->in, &slot);
-	rv = rpc_taken(r);
+	rv = rpc_taken_ulong(r, &slot);
 	if (rv == CKR_OK)
 		rv = slot_token(r, slot, &t);
 	if (rv != CKR_OK)
@@ -219,8 +218,7 @@ rpc_get_token_info(struct rpc *r)
 	CK_SLOT_ID slot;
 	CK_RV rv;
 
-	codec_get_ulong(&r->in, &slot);
-	rv = rpc_taken(r);
+	rv = rpc_taken_ulong(r, &slot);
 	if (rv == CKR_OK)
 		rv = slot_token(r, slot, &t);
 	if (rv == CKR_OK && t)
@@ -270,8 +268,7 @@ rpc_get_mechanism_list(struct rpc *r)
 	bool compat;
 	CK_RV rv;
 
-	codec_get_ulong(&r->in, &slot);
-	rv = rpc_taken(r);
+	rv = rpc_taken_ulong(r, &slot);
 	if (rv == CKR_OK)
 		rv = slot_policy(r, slot, &compat);
 	if (rv != CKR_OK)
@@ -303,12 +300,12 @@ rpc_get_mechanism_info(struct rpc *r)
 		rv = slot_policy(r, slot, &compat);
 	if (rv != CKR_OK)
 		return rv;
-	m = mech_find(type);
+	m = mech_find_for(type, compat);
 	if (!m || !mech_offered(m, compat))
 		return CKR_MECHANISM_INVALID;
 	codec_put_ulong(r->out, m->min);
 	codec_put_ulong(r->out, m->max);
-	codec_put_ulong(r->out, m->flags);
+	codec_put_ulong(r->out, mech_flags(m, compat));
 	return CKR_OK;
 }
 
@@ -442,8 +439,7 @@ rpc_wait_for_slot_event(struct rpc *r)
 	size_t n = 0;
 	CK_RV rv;
 
-	codec_get_ulong(&r->in, &flags);
-	rv = rpc_taken(r);
+	rv = rpc_taken_ulong(r, &flags);
 	if (rv != CKR_OK)
 		return rv;
 	generation = vault_generation(v);

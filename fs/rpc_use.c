@@ -17,6 +17,14 @@ rpc_running(struct session *s, enum op_kind kind, struct op **op)
 	return CKR_OK;
 }
 
+CK_RV
+rpc_operation(struct rpc *r, enum op_kind kind, struct op **op)
+{
+	CK_RV rv = rpc_taken(r);
+
+	return rv == CKR_OK ? rpc_running(r->session, kind, op) : rv;
+}
+
 void
 rpc_settle(struct session *s, enum op_kind kind)
 {

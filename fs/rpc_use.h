@@ -1,7 +1,7 @@
 /*
  * rpc_use.h - what each use of a running operation has around it: the operation, its login, its output
  *
- * Use:        rpc_running(s, kind, &op); rpc_output_begin(&out, bound); size = out.len; rv = op_...(out.data,
+ * Use:        rpc_operation(r, kind, &op); rpc_output_begin(&out, bound); size = out.len; rv = op_...(out.data,
  *             &out.len); rpc_output_put(r, &out, rv); rpc_output_end(&out, size); rpc_settle(s, kind)
  */
 #ifndef TOKENFS_RPC_USE_H
@@ -13,6 +13,8 @@
  * CKA_ALWAYS_AUTHENTICATE); a use without that login ends it. CKR_OPERATION_NOT_INITIALIZED,
  * CKR_USER_NOT_LOGGED_IN. */
 CK_RV rpc_running(struct session *s, enum op_kind kind, struct op **op);
+/* The items of a request for this operation have been taken: rpc_taken, then rpc_running. */
+CK_RV rpc_operation(struct rpc *r, enum op_kind kind, struct op **op);
 /* After every use: ends the operation if it is over. */
 void rpc_settle(struct session *s, enum op_kind kind);
 

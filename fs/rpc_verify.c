@@ -31,9 +31,7 @@ rpc_verify_signature(struct rpc *r)
 	CK_RV rv;
 
 	codec_get_bytes(&r->in, &in, &len);
-	rv = rpc_taken(r);
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, OP_VERIFY_SIGNATURE, &op);
+	rv = rpc_operation(r, OP_VERIFY_SIGNATURE, &op);
 	if (rv == CKR_OK)
 		rv = op_verify_signature(op, in, len);
 	rpc_settle(r->session, OP_VERIFY_SIGNATURE);
@@ -50,10 +48,8 @@ CK_RV
 rpc_verify_signature_final(struct rpc *r)
 {
 	struct op *op;
-	CK_RV rv = rpc_taken(r);
+	CK_RV rv = rpc_operation(r, OP_VERIFY_SIGNATURE, &op);
 
-	if (rv == CKR_OK)
-		rv = rpc_running(r->session, OP_VERIFY_SIGNATURE, &op);
 	if (rv == CKR_OK)
 		rv = op_verify_signature_final(op);
 	rpc_settle(r->session, OP_VERIFY_SIGNATURE);

@@ -27,6 +27,7 @@ struct node {
 	uint32_t handle; /* object, or 0; NODE_BELOW_PRIVATE is set below private/ */
 };
 #define NODE_BELOW_PRIVATE 0x80000000u
+/* The number, and back: false for one that no node has. That the slot, the object exist is not asked. */
 uint64_t node_ino(const struct node *n);
 bool node_from_ino(uint64_t ino, struct node *n);
 
@@ -37,6 +38,7 @@ struct viewer {
 	pid_t pid; /* for the audit only; 0: not known */
 };
 
+/* -ENOENT, -ENOTDIR, -EACCES; and everything of a node but its times, sizes exact. */
 int tree_lookup(const struct viewer *v, const struct node *dir, const char *name, struct node *child);
 int tree_stat(const struct viewer *v, const struct node *n, struct stat *st);
 /* Calls each() for every entry but "." and ".."; stops when it returns false. The root's list names `.p11`

@@ -10,6 +10,7 @@
 
 #include "daemon.h"
 
+/* False: no thread could be had. watch_stop waits for it; without a start it does nothing. */
 bool watch_start(struct daemon *d);
 void watch_stop(void);
 

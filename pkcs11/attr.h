@@ -54,6 +54,7 @@ CK_RV attrs_set_attr(struct attrs *s, const struct attr *a); /* deep copy */
 void attrs_remove(struct attrs *s, CK_ATTRIBUTE_TYPE type);
 
 const struct attr *attrs_get(const struct attrs *s, CK_ATTRIBUTE_TYPE type); /* or NULL */
+/* Is it in the set, whatever its value? */
 bool attrs_has(const struct attrs *s, CK_ATTRIBUTE_TYPE type);
 /* The value, or `otherwise` when absent or of another size. */
 bool attrs_bool(const struct attrs *s, CK_ATTRIBUTE_TYPE type, bool otherwise);

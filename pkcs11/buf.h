@@ -29,6 +29,7 @@ struct buf {
 
 #define BUF_NULL_LENGTH UINT32_MAX
 
+/* Empty, growing up to max bytes; and for reading bytes that stay the caller's and outlive the buf. */
 void buf_init(struct buf *b, size_t max);
 void buf_init_const(struct buf *b, const void *data, size_t len);
 /* Writes into the caller's memory, at most len bytes, which stays the caller's to wipe. */

@@ -41,6 +41,7 @@ struct call {
 #define CALL_MAX_DATA (48u << 20)
 #define CALL_PIECE (1u << 20)
 
+/* Begins the request; reach says how far to go for a daemon (module.h). */
 void call_begin(struct call *c, enum wire_number number, enum module_reach reach);
 /* The same for a call whose first item is a session handle. */
 void call_session(struct call *c, enum wire_number number, CK_SESSION_HANDLE session);

@@ -205,15 +205,20 @@ C_DecryptFinal(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)
 
 /* ---- digest ---- */
 
+/* Hash functions without a parameter do not look at what stands there: PowerDNS fills in the type alone. */
 CK_RV
 C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 {
+	CK_MECHANISM bare;
 	struct call c;
 
 	if (mechanism == NULL)
 		return call_cancel(session, CKF_DIGEST);
+	bare.mechanism = mechanism->mechanism;
+	bare.pParameter = NULL;
+	bare.ulParameterLen = 0;
 	call_session(&c, WIRE_DIGEST_INIT, session);
-	call_put_mechanism(&c, mechanism);
+	call_put_mechanism(&c, param_kind(bare.mechanism) == PARAM_NONE ? &bare : mechanism);
 	return begin(&c, WIRE_DIGEST_INIT);
 }
 

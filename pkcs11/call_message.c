@@ -2,7 +2,8 @@
  * Messages: PKCS#11 3.1 5.9, 5.11, 5.14 and 5.16. One Init, then message after message with the same key. The
  * functions come in a few shapes (export.h); each shape is written once.
  *
- * An error in a message ends that message, never the operation: nothing is cancelled here.
+ * An error in a message ends that message, never the operation: nothing is cancelled here. Of a part that is refused
+ * here, the daemon hears by one that it refuses (drop_message).
  */
 #include "export.h"
 #include "call.h"
@@ -85,18 +86,37 @@ crypt_begin(bool sealing, CK_SESSION_HANDLE session, const void *param, CK_ULONG
 	return call_end(&c);
 }
 
+/* PKCS#11 3.1 5.9.4, 5.11.4: a part that is an error ends its message. No mechanism takes a part without parameter. */
+static void
+drop_message(bool sealing, CK_SESSION_HANDLE session)
+{
+	CK_ULONG none = 0;
+	struct call c;
+
+	call_session(&c, sealing ? WIRE_ENCRYPT_MESSAGE_NEXT : WIRE_DECRYPT_MESSAGE_NEXT, session);
+	call_put_message_param(&c, NULL, 0, sealing);
+	call_put_data(&c, NULL, 0);
+	codec_put_byte(&c.codec, 0);
+	call_put_room(&c, NULL, &none);
+	call_finish(&c);
+}
+
 static CK_RV
 crypt_next(bool sealing, CK_SESSION_HANDLE session, const void *param, CK_ULONG param_len, const CK_BYTE *in,
 	CK_ULONG in_len, CK_BYTE *out, CK_ULONG *out_len, CK_FLAGS flags)
 {
 	struct call c;
+	CK_RV rv;
 
 	call_session(&c, sealing ? WIRE_ENCRYPT_MESSAGE_NEXT : WIRE_DECRYPT_MESSAGE_NEXT, session);
 	call_need(&c, (flags & ~CKF_END_OF_MESSAGE) == 0);
 	call_put_message_param(&c, param, param_len, sealing);
 	call_put_data(&c, in, in_len);
 	codec_put_byte(&c.codec, flags != 0);
-	return crypt_output(&c, sealing, param, param_len, in_len, out, out_len);
+	rv = crypt_output(&c, sealing, param, param_len, in_len, out, out_len);
+	if ((rv == CKR_ARGUMENTS_BAD || rv == CKR_MECHANISM_PARAM_INVALID || rv == CKR_DATA_LEN_RANGE) && !c.answered)
+		drop_message(sealing, session);
+	return rv;
 }
 
 EXPORT_MESSAGE_INIT(C_MessageEncryptInit)
@@ -190,6 +210,27 @@ EXPORT_AUTH_MESSAGE_BEGIN(C_SignMessageBegin)
 	return auth_begin(WIRE_SIGN_MESSAGE_BEGIN, session, param_len);
 }
 
+/* As drop_message: what is wrong with a part, once it is found here, ends its message (PKCS#11 3.1 5.14.4, 5.16.4). */
+static CK_RV
+part_used(const struct call *refused, bool verifies, CK_RV rv)
+{
+	CK_ULONG none = 0;
+	struct call c;
+
+	if ((rv != CKR_ARGUMENTS_BAD && rv != CKR_MECHANISM_PARAM_INVALID && rv != CKR_DATA_LEN_RANGE) || refused->answered)
+		return rv;
+	call_session(&c, verifies ? WIRE_VERIFY_MESSAGE_NEXT : WIRE_SIGN_MESSAGE_NEXT, refused->session);
+	call_put_data(&c, NULL, 0);
+	if (verifies) {
+		call_put_data(&c, NULL, 0); /* a signature without bytes is none */
+	} else {
+		codec_put_byte(&c.codec, 2);
+		call_put_room(&c, NULL, &none);
+	}
+	call_finish(&c);
+	return rv;
+}
+
 /* PKCS#11 3.1 5.14.4: without a place for the signature's length, more parts follow. */
 EXPORT_SIGN_MESSAGE(C_SignMessageNext)
 {
@@ -205,7 +246,7 @@ EXPORT_SIGN_MESSAGE(C_SignMessageNext)
 		out_len = &none;
 	}
 	call_put_room(&c, out, out_len);
-	return call_output(&c, out, out_len, LIKELY_MORE);
+	return part_used(&c, false, call_output(&c, out, out_len, LIKELY_MORE));
 }
 
 EXPORT_MESSAGE_FINAL(C_MessageSignFinal)
@@ -248,7 +289,7 @@ EXPORT_VERIFY_MESSAGE(C_VerifyMessageNext)
 		call_put_data(&c, signature, signature_len);
 	else if (c.rv == CKR_OK)
 		codec_put_bytes(&c.codec, NULL, 0);
-	return call_finish(&c);
+	return part_used(&c, true, call_finish(&c));
 }
 
 EXPORT_MESSAGE_FINAL(C_MessageVerifyFinal)

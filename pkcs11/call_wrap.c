@@ -16,6 +16,10 @@ put_mechanism(struct call *c, const CK_MECHANISM *mechanism, bool authenticated,
 		return;
 	}
 	call_need(c, mechanism != NULL && (mechanism->pParameter != NULL || mechanism->ulParameterLen == 0));
+	if (c->rv == CKR_OK && message_param_kind(mechanism->mechanism) == PARAM_NONE)
+		call_fail(c, CKR_MECHANISM_INVALID);
+	else if (c->rv == CKR_OK && !message_param_fits(mechanism))
+		call_fail(c, CKR_MECHANISM_PARAM_INVALID);
 	if (c->rv == CKR_OK)
 		codec_put_message_mechanism(&c->codec, mechanism, sealing);
 }

@@ -36,6 +36,7 @@ struct conf {
 	mode_t umask;          /* 077 */
 };
 
+/* file NULL: the usual places. On failure *c is empty. */
 bool conf_load(struct conf *c, const char *file, char *err, size_t err_len);
 /* Writes one setting from text ("vault", "/srv/x"), as a command line would; same checks. */
 bool conf_set(struct conf *c, const char *key, const char *value, char *err, size_t err_len);

@@ -32,6 +32,7 @@ struct attr_name {
 /* Attribute types that are ours (vendor space, 'T','K', 16 bits): kept in the sealed object, never taken
  * from an application. */
 #define ATTR_INTERNAL_BASE (CKA_VENDOR_DEFINED | 0x544B0000UL)
+/* Is it one of them? */
 bool attr_internal(CK_ATTRIBUTE_TYPE type);
 
 /* The row of an attribute type, or NULL for one the standard does not have. */

@@ -25,6 +25,7 @@ struct otp_value {
 	size_t len;
 };
 
+/* Bytes of the whole image of n values. */
 size_t otp_image_size(const struct otp_value *v, size_t n);
 /* Writes otp_image_size bytes. */
 void otp_image_put(uint8_t *out, const struct otp_value *v, size_t n);

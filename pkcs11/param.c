@@ -17,9 +17,16 @@ param_kind(CK_MECHANISM_TYPE type)
 }
 
 enum param_kind
+param_kind_other(CK_MECHANISM_TYPE type)
+{
+	/* an IV alone in 2.40 to 3.1, this in 3.2 */
+	return type == CKM_AES_GMAC ? PARAM_GCM : param_layouts[param_kind(type)].other;
+}
+
+enum param_kind
 param_kind_of(const CK_MECHANISM *m)
 {
-	enum param_kind kind = param_kind(m->mechanism), other = param_layouts[kind].other;
+	enum param_kind kind = param_kind(m->mechanism), other = param_kind_other(m->mechanism);
 
 	return other != PARAM_NONE && m->ulParameterLen == param_layouts[other].size ? other : kind;
 }
@@ -54,6 +61,12 @@ message_kind_of(CK_ULONG len)
 		if (param_layouts[messages[i].kind].size == len)
 			return messages[i].kind;
 	return PARAM_NONE;
+}
+
+bool
+message_param_fits(const CK_MECHANISM *m)
+{
+	return m->ulParameterLen == 0 || message_kind_of(m->ulParameterLen) == message_param_kind(m->mechanism);
 }
 
 /* ---- encoding ------------------------------------------------------------------------------ */

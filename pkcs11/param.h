@@ -47,6 +47,7 @@ struct param {
 	enum param_kind kind;
 	struct param_piece *pieces;
 };
+/* Takes what param_encode put, believing nothing; *p is empty on failure. What it points to is p's: param_free. */
 CK_RV param_decode(struct buf *b, struct param *p);
 CK_RV param_copy(struct param *to, const CK_MECHANISM *m); /* deep copy of a trusted one */
 void param_free(struct param *p);
@@ -85,6 +86,9 @@ size_t param_handles(const struct param *p, CK_OBJECT_HANDLE **at, size_t max);
 
 /* PARAM_GCM_MESSAGE, PARAM_CCM_MESSAGE, PARAM_CHACHA20_POLY1305_MESSAGE; PARAM_NONE: it has none. */
 enum param_kind message_param_kind(CK_MECHANISM_TYPE type);
+/* For calls that have the mechanism: is what it points to as long as its message parameter? Another mechanism's
+ * structure must not be read as one by its length: where its numbers stand, pointers would be. */
+bool message_param_fits(const CK_MECHANISM *m);
 /* Appends kind and structure. p == NULL with len == 0 is kind PARAM_NONE. */
 CK_RV message_param_encode(struct buf *b, const void *p, CK_ULONG len, bool sealing);
 /* Sets *p; p->mech.mechanism is left 0. After it param_put_outputs (when sealing) and param_free are as above. */

@@ -328,7 +328,8 @@ param_decode(struct buf *b, struct param *p)
 	if (!buf_get_ulong(b, &p->mech.mechanism) || !buf_get_u8(b, &travelled))
 		return decoded(&d, CKR_ARGUMENTS_BAD);
 	kind = param_kind(p->mech.mechanism);
-	if (travelled != (uint8_t)kind && (travelled == PARAM_NONE || travelled != (uint8_t)param_layouts[kind].other))
+	if (travelled != (uint8_t)kind &&
+		(travelled == PARAM_NONE || travelled != (uint8_t)param_kind_other(p->mech.mechanism)))
 		return decoded(&d, CKR_ARGUMENTS_BAD);
 	p->kind = (enum param_kind)travelled;
 	return decoded(&d, decode_kind(&d));

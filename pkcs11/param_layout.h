@@ -77,6 +77,8 @@ CK_ULONG field_length(const struct field *f, const uint8_t *s, const uint8_t *ab
 bool field_length_travels(const struct field *f, bool room);
 /* FIELD_FORMED: the structure that it is, or NULL for plain bytes. */
 const struct layout *field_form(const struct field *f, const uint8_t *s);
+/* The second one that a mechanism takes, told by its length; PARAM_NONE: it has none. */
+enum param_kind param_kind_other(CK_MECHANISM_TYPE type);
 /* The structure that a mechanism's parameter of this length is. */
 enum param_kind param_kind_of(const CK_MECHANISM *m);
 /* That of a message's parameter, by its length alone. PARAM_NONE: no structure is as long. */

@@ -27,6 +27,7 @@ struct peer_file {
 	uint32_t major, minor;
 	uint64_t ino;
 };
+/* False: fd is no open file. Is fd still that file? */
 bool peer_identify(int fd, struct peer_file *f);
 bool peer_same(int fd, const struct peer_file *f);
 

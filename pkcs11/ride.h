@@ -51,6 +51,7 @@ struct ride_turn {
 	bool active;     /* what came before was ACTIVE */
 };
 
+/* args: for the application's mutexes, as C_Initialize got them. CKR_HOST_MEMORY, or what its CreateMutex said. */
 CK_RV rides_new(struct rides **r, const CK_C_INITIALIZE_ARGS *args);
 void rides_free(struct rides *r);
 /* In the child of a fork: nothing is kept, no lock is held. */

@@ -33,6 +33,7 @@ struct search_state {
 	bool doubtful;
 };
 
+/* args: for the application's mutexes, as C_Initialize got them. CKR_HOST_MEMORY, or what its CreateMutex said. */
 CK_RV searches_new(struct searches **s, const CK_C_INITIALIZE_ARGS *args);
 void searches_free(struct searches *s);
 /* In the child of a fork: nothing is kept, no lock is held. */

@@ -11,6 +11,7 @@
 
 #define SPARE_SLOT 0
 
+/* C_GetSlotInfo and C_GetTokenInfo of that slot. */
 void spare_slot_info(CK_SLOT_INFO *info);
 void spare_token_info(CK_TOKEN_INFO *info);
 

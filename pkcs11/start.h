@@ -14,6 +14,7 @@
 #include "channel.h"
 #include "conf.h"
 
+/* Is there a vault where the configuration says? Nothing is started, nothing is read but a directory. */
 bool start_vault_exists(const struct conf *conf);
 /* Makes a vault first if there is none and make_vault says so. Waits at most START_SECONDS. */
 CK_RV start_channel(struct channel **c, const struct conf *conf, bool make_vault,

@@ -202,6 +202,7 @@ const struct wire_call *wire_call(uint32_t call);
 struct wire_header {
 	uint32_t length, call, seq, rv;
 };
+/* The 16 bytes and back; what they say is for codec_open to judge. */
 void wire_put_header(uint8_t out[WIRE_HEADER], const struct wire_header *h);
 void wire_get_header(const uint8_t in[WIRE_HEADER], struct wire_header *h);
 /* The ioctl request for a frame of `size` bytes, 0 when it must go by stream; *room: its size. */

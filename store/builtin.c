@@ -1,13 +1,15 @@
 /*
- * builtin.c - the objects that every token has of its own: what it conforms to (CKO_PROFILE)
+ * builtin.c - the objects that every token has of its own: what it conforms to (CKO_PROFILE), and its mechanisms (CKO_MECHANISM)
  *
  * They lie in no vault, have fixed handles and ids, and cannot be changed, copied or destroyed. CKP_AUTHENTICATION_TOKEN is
  * not among them: whether it holds depends on the keys and certificates that the user has put in.
+ *
+ * Each is made when somebody asks for it; their handles count the profiles, and behind them the rows of mechanisms.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mech.h"
 #include "token.h"
 
 static const CK_ULONG profiles[] = {
@@ -15,19 +17,47 @@ static const CK_ULONG profiles[] = {
 	CKP_EXTENDED_PROVIDER,
 	CKP_PUBLIC_CERTIFICATES_TOKEN,
 };
-#define N_BUILTIN (sizeof(profiles) / sizeof(profiles[0]))
+#define N_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
 
-static struct object *builtin[N_BUILTIN]; /* NULL: there was no memory */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+/* The class of one, and the attribute that is all it tells. */
+struct builtin {
+	CK_OBJECT_CLASS class;
+	CK_ATTRIBUTE_TYPE type;
+	CK_ULONG value;
+};
+
+static size_t
+count(void)
+{
+	return N_PROFILES + mech_count();
+}
+
+/* False: not on tokens with this policy. */
+static bool
+nth(size_t i, bool compat, struct builtin *b)
+{
+	const struct mech *row;
+
+	if (i < N_PROFILES) {
+		*b = (struct builtin){CKO_PROFILE, CKA_PROFILE_ID, profiles[i]};
+		return true;
+	}
+	row = mech_at(i - N_PROFILES);
+	if (row == NULL || !mech_offered(row, compat))
+		return false;
+	*b = (struct builtin){CKO_MECHANISM, CKA_MECHANISM_TYPE, row->type};
+	return true;
+}
 
 static CK_RV
-profile_attrs(struct attrs *a, CK_ULONG profile)
+put_attrs(struct attrs *a, const struct builtin *b)
 {
 	static const CK_ATTRIBUTE_TYPE no[] = {CKA_PRIVATE, CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE};
 	char uuid[40];
-	CK_RV rv = attrs_set_ulong(a, CKA_CLASS, CKO_PROFILE);
+	CK_RV rv = attrs_set_ulong(a, CKA_CLASS, b->class);
 
-	snprintf(uuid, sizeof(uuid), "00000000-0000-4000-8000-%012lx", (unsigned long)profile);
+	snprintf(uuid, sizeof(uuid), "00000000-0000-4000-800%u-%012lx", b->class == CKO_PROFILE ? 0u : 1u,
+		b->value & 0xffffffffffffUL);
 	if (rv == CKR_OK)
 		rv = attrs_set_bool(a, CKA_TOKEN, true);
 	for (size_t i = 0; rv == CKR_OK && i < sizeof(no) / sizeof(no[0]); i++)
@@ -35,50 +65,59 @@ profile_attrs(struct attrs *a, CK_ULONG profile)
 	if (rv == CKR_OK)
 		rv = attrs_set(a, CKA_LABEL, NULL, 0);
 	if (rv == CKR_OK)
-		rv = attrs_set_ulong(a, CKA_PROFILE_ID, profile);
+		rv = attrs_set_ulong(a, b->type, b->value);
 	if (rv == CKR_OK)
 		rv = attrs_set(a, CKA_UNIQUE_ID, uuid, 36);
 	return rv;
 }
 
-static void
-make_all(void)
-{
-	for (size_t i = 0; i < N_BUILTIN; i++) {
-		struct attrs a = {0};
-
-		if (profile_attrs(&a, profiles[i]) == CKR_OK && object_new(&builtin[i], &a) == CKR_OK)
-			builtin[i]->handle = HANDLE_BUILTIN + i;
-		attrs_free(&a);
-	}
-}
-
 CK_RV
-builtin_object(CK_OBJECT_HANDLE h, struct object **o)
+builtin_object(CK_OBJECT_HANDLE h, bool compat, struct object **o)
 {
-	pthread_once(&once, make_all);
-	if (h < HANDLE_BUILTIN || h - HANDLE_BUILTIN >= N_BUILTIN || builtin[h - HANDLE_BUILTIN] == NULL)
+	struct attrs a = {0};
+	struct builtin b;
+	CK_RV rv;
+
+	if (h < HANDLE_BUILTIN || !nth(h - HANDLE_BUILTIN, compat, &b))
 		return CKR_OBJECT_HANDLE_INVALID;
-	*o = object_ref(builtin[h - HANDLE_BUILTIN]);
-	return CKR_OK;
+	rv = put_attrs(&a, &b);
+	if (rv == CKR_OK && (rv = object_new(o, &a)) == CKR_OK)
+		(*o)->handle = h;
+	attrs_free(&a);
+	return rv;
+}
+
+/* PKCS#11 3.1 4.12.2: mechanism objects are found by those who ask for their class. */
+static bool
+asked_for(const struct attrs *templ, const struct builtin *b)
+{
+	if (attrs_has(templ, CKA_CLASS))
+		return attrs_ulong(templ, CKA_CLASS, CKO_DATA) == b->class;
+	return b->class == CKO_PROFILE && (attrs_has(templ, CKA_PROFILE_ID) || attrs_has(templ, CKA_UNIQUE_ID));
 }
 
 CK_RV
-builtin_find(const struct attrs *templ, CK_OBJECT_HANDLE **handles, size_t *n)
+builtin_find(const struct attrs *templ, bool compat, CK_OBJECT_HANDLE **handles, size_t *n)
 {
 	CK_OBJECT_HANDLE *more;
+	struct object *o;
+	struct builtin b;
+	bool match;
+	CK_RV rv;
 
-	if (!attrs_has(templ, CKA_CLASS) && !attrs_has(templ, CKA_PROFILE_ID) && !attrs_has(templ, CKA_UNIQUE_ID))
-		return CKR_OK;
-	pthread_once(&once, make_all);
-	for (size_t i = 0; i < N_BUILTIN; i++) {
-		if (builtin[i] == NULL || !object_matches(builtin[i], templ))
+	for (size_t i = 0; i < count(); i++) {
+		if (!nth(i, compat, &b) || !asked_for(templ, &b))
 			continue;
-		more = realloc(*handles, (*n + 1) * sizeof(*more));
-		if (more == NULL)
+		if ((rv = builtin_object(HANDLE_BUILTIN + i, compat, &o)) != CKR_OK)
+			return rv;
+		match = object_matches(o, templ);
+		object_put(o);
+		if (!match)
+			continue;
+		if ((more = realloc(*handles, (*n + 1) * sizeof(*more))) == NULL)
 			return CKR_HOST_MEMORY;
 		*handles = more;
-		more[(*n)++] = builtin[i]->handle;
+		more[(*n)++] = HANDLE_BUILTIN + i;
 	}
 	return CKR_OK;
 }

@@ -26,6 +26,7 @@ struct cache {
 
 struct object *cache_get(struct cache *c, CK_OBJECT_HANDLE h); /* a reference, or NULL */
 void cache_put(struct cache *c, struct object *o);             /* replaces one of the same handle */
+/* Objects that others hold stay; the cache forgets one, or all private ones. */
 void cache_remove(struct cache *c, CK_OBJECT_HANDLE h);
 void cache_drop_private(struct cache *c);
 void cache_free(struct cache *c);

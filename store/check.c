@@ -171,23 +171,23 @@ check_token(struct check *c)
 {
 	struct token *t = c->t;
 	struct live live = {0};
-	struct journal_replay r;
+	struct finding f;
 	char text[256];
-	CK_RV rv = token_examine(t, &live, &r);
+	CK_RV rv = token_examine(t, &live, &f);
 
 	c->r->files += 2;
 	if (rv != CKR_OK) {
 		bad(c, t->serial, why_text());
 		goto out;
 	}
-	if (t->state == TOKEN_ROLLED_BACK)
-		bad(c, t->serial, t->reason);
-	if (r.torn > 0 && r.stop_epoch == 0) {
+	if (f.state == TOKEN_ROLLED_BACK)
+		bad(c, t->serial, f.reason);
+	if (f.log.torn > 0 && f.log.stop_epoch == 0) {
 		snprintf(text, sizeof(text), "token %s: the log ends in %zu bytes of a commit that was never "
-			"acknowledged; they count for nothing", t->serial, r.torn);
+			"acknowledged; they count for nothing", t->serial, f.log.torn);
 		note(c, text);
 	}
-	if (r.stop_epoch != 0) {
+	if (f.log.stop_epoch != 0) {
 		snprintf(text, sizeof(text), "token %s: the last commits came after this copy began; it stands at "
 			"epoch %llu", t->serial, (unsigned long long)t->log.at.epoch);
 		note(c, text);

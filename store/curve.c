@@ -66,7 +66,8 @@ curve_find(const uint8_t *params, size_t len, const struct curve **c)
 		for (size_t i = 0; (*c = curve_at(i)) != NULL; i++)
 			if (is_named(*c, v, n))
 				return CKR_OK;
-	} else if (!der_only(params, len, DER_SEQUENCE, &v, &n)) {
+	} else { /* PKCS#11 3.1 6.3: representations that are not supported (ecParameters) or not allowed (NULL), too */
+		*c = NULL;
 		return why(CKR_DOMAIN_PARAMS_INVALID,
 			"CKA_EC_PARAMS is neither an object identifier nor a PrintableString");
 	}

@@ -42,9 +42,11 @@ enum db_mode {
 	DB_MEMORY, /* never on disk, empty at first */
 };
 
+/* Opens or makes dir/<name>, brings the schema, prepares the statements. */
 CK_RV db_open(struct db **db, const char *dir, const struct db_layout *layout, enum db_mode mode);
 void db_close(struct db *db); /* NULL does nothing */
 
+/* One thread at a time, from here to db_unlock. */
 void db_lock(struct db *db);
 /* True if the database was found damaged meanwhile and, being expendable, was begun anew: whatever the caller
  * keeps about its rows is void. */

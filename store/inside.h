@@ -154,37 +154,59 @@ struct vault {
 CK_RV vault_load_key(struct vault *v);
 void vault_strings_free(struct vault *v);
 CK_RV vault_config_copy(struct vault *v, const struct vault_config *cfg);
-bool is_serial(const char *name);
 
-/* ---- token.c: life of a token ---- */
+/* ---- token.c: a token in memory ---- */
+/* 16 lower-case hex digits: the name of a token's directory. */
+bool is_serial(const char *name);
+/* With one reference, nothing read yet; its keys are derived from the vault's. CKR_HOST_MEMORY. */
 CK_RV token_new(struct vault *v, const char *serial, struct token **t);
-/* Reads header and log, compares with the directory and with what was seen; sets state and reason. Never
- * fails for what is wrong with the token itself. */
-void token_load(struct token *t);
+/* Closes and frees all that token_load brought; the token key stays. */
 void token_unload(struct token *t);
-/* With token->sync held: waits until nobody is between append and publication. */
-void token_settle(struct token *t);
-/* The reading half of token_load, for `tokenfs check` too: opens, verifies, fills *live (must be empty) and *r; writes
- * nothing. CKR_DEVICE_ERROR with why(); state and reason tell of a rollback. vault->state may be NULL. */
-CK_RV token_examine(struct token *t, struct live *live, struct journal_replay *r);
+/* With token->lock held: CKR_OK, or why nothing can be committed. CKR_TOKEN_WRITE_PROTECTED, CKR_DEVICE_REMOVED,
+ * CKR_DEVICE_ERROR. */
+CK_RV token_writable(struct token *t);
+
+/* ---- token_load.c: a token from disk ---- */
+/* What token_examine found: what there is of the log, and whether it all is what this machine has seen last. */
+struct finding {
+	struct journal_replay log;
+	enum token_state state; /* TOKEN_OK, or TOKEN_ROLLED_BACK with its reason; damage is token_examine's error */
+	char reason[256];
+};
+/* The reading half of token_load, for `tokenfs check` too: opens, verifies, fills *live (must be empty) and *f; writes
+ * nothing. CKR_DEVICE_ERROR with why(). vault->state may be NULL. */
+CK_RV token_examine(struct token *t, struct live *live, struct finding *f);
+/* Reads header and log, compares with the directory and with what was seen; sets state and reason, and remembers a token
+ * that is as it should be. Never fails for what is wrong with the token itself. The token is new, or commit, sync and
+ * `files` (for writing) are held. */
+void token_load(struct token *t);
 /* Is what lies on disk still what was loaded? */
 bool token_in_place(struct token *t);
-/* Looks again: nobody commits meanwhile; the key stays in memory if it still fits. */
-CK_RV token_reload(struct token *t);
-/* Writes the header and remembers it as seen; the token keeps *h. Holds no lock of its own but `lock`. */
-CK_RV header_install(struct token *t, const struct header *h, const uint8_t key[KEY_LEN]);
-/* ---- login.c ---- */
-void token_key_drop(struct token *t);  /* whoever holds it */
-void token_key_wiped(struct token *t); /* the same with token->login held */
-CK_RV pin_acceptable(const struct vault *v, size_t len);
-CK_RV token_writable(struct token *t); /* CKR_OK or the reason as why() */
 /* The row under which state.h keeps the header's generation. */
 void header_row(const struct token *t, char row[SERIAL_LEN + 1]);
 /* This log (whose end must be durable), this header are what the machine has seen. */
 CK_RV remember_log(struct token *t);
 CK_RV remember_header(struct token *t);
-/* All that state.h keeps of it. */
+/* All that state.h keeps of it goes. */
 CK_RV token_forget(struct token *t);
+
+/* ---- vault.c, again: what concerns one token and the list ---- */
+/* Looks again: nobody commits meanwhile; the key stays in memory if it still fits. */
+CK_RV token_reload(struct token *t);
+/* Writes the header, raising its generation, and remembers it as seen; the token keeps it. key is the token's. Takes
+ * `commit` and `lock`. If it cannot be written, the token has the header that it had. */
+CK_RV header_install(struct token *t, const struct header *h, const uint8_t key[KEY_LEN]);
+
+/* ---- commit.c ---- */
+/* With token->sync held: waits until nobody is between append and publication. */
+void token_settle(struct token *t);
+
+/* ---- login.c ---- */
+void token_key_drop(struct token *t);  /* whoever holds it */
+void token_key_wiped(struct token *t); /* the same with token->login held */
+/* CKR_PIN_LEN_RANGE, with why(): a vault without key file asks for longer ones. */
+CK_RV pin_acceptable(const struct vault *v, size_t len);
+/* How many wrong tries lock the PIN; the SO's is half of the user's. */
 uint32_t token_pin_limit(const struct token *t, CK_USER_TYPE user);
 
 /* ---- scan.c: the objects directory against the live table ---- */
@@ -195,7 +217,10 @@ struct scan_result {
 	char example[96];          /* "objects/ab/....1" of one missing */
 	struct live_entry entry;   /* the same */
 };
+/* Compares the objects directory with *live, whose `present` it sets; queues the files of versions that are gone for
+ * retired_sweep. What is missing is told in *r, and is no error. */
 CK_RV scan_objects(struct token *t, struct live *live, struct scan_result *r);
+/* objects/<dir>/<name> of one version: "ab", "ab....1". */
 void object_path(char dir[3], char name[64], const uint8_t uuid[UUID_LEN], uint64_t version);
 /* The other way: "<32 hex>.<version>"; false if the name is nothing like that. */
 bool object_name(const char *name, uint8_t uuid[UUID_LEN], uint64_t *version);
@@ -204,6 +229,8 @@ void retired_sweep(struct token *t, int64_t now);
 void retired_free(struct token *t);
 
 /* ---- sealed.c: objects to files and back ---- */
+/* Seals the object into a new, durable file and fills *e, but for epoch and time. CKR_USER_NOT_LOGGED_IN: it is private and
+ * the key is not in memory. */
 CK_RV sealed_write(struct token *t, struct object *o, struct live_entry *e);
 /* Reads, compares with the entry, unseals. key is the token's for private objects. */
 CK_RV sealed_read(struct token *t, const struct live_entry *e, struct attrs *attrs);
@@ -211,6 +238,7 @@ CK_RV sealed_read(struct token *t, const struct live_entry *e, struct attrs *att
 CK_RV sealed_verify(struct token *t, const struct live_entry *e);
 
 /* ---- find.c: the blind index ---- */
+/* Blind terms of all that an application may read of the object, and of a key's value; *terms malloc'd. */
 CK_RV index_terms(struct token *t, const struct object *o, struct index_term **terms, size_t *n);
 /* Brings the index to the live table; private objects without key are entered without terms. */
 CK_RV index_catch_up(struct token *t);

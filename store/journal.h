@@ -62,15 +62,19 @@ struct journal_replay {
 /* Makes 1-log with the first segment: an empty snapshot at epoch `after->epoch + 1`, chained to after->mac. */
 CK_RV journal_create(const struct dir *token_dir, const char serial[SERIAL_LEN], const uint8_t key_id[16],
 	struct mac *key, const struct state_epoch *after);
-/* Opens the last segment, replays it into *live (must be empty). Nothing is written. */
+/* Opens the last segment, replays it into *live (must be empty). Nothing is written. key is kept and stays the caller's.
+ * On failure the log is closed and *live empty. */
 CK_RV journal_open(struct journal *l, const struct dir *token_dir, const char serial[SERIAL_LEN], const uint8_t key_id[16],
 	struct mac *key, struct live *live, struct journal_replay *r);
 /* Makes it ready for appending: cuts a torn tail (at l->size); what was read is durable afterwards. */
 CK_RV journal_writable(struct journal *l);
+/* l stays good for journal_open alone. */
 void journal_close(struct journal *l);
 
-/* Writes one record behind the last; advances epoch, MAC and size. On failure the file is cut back to what it was. */
+/* Writes one record of n entries behind the last; advances epoch, MAC and size; not durable yet. now: seconds since
+ * 1970. On failure the file is cut back to what it was. CKR_TOKEN_WRITE_PROTECTED: there is no segment to write to. */
 CK_RV journal_append(struct journal *l, const struct journal_entry *v, size_t n, int64_t now);
+/* All that was appended is on the disk (fdatasync). After a failure nobody knows what is. */
 CK_RV journal_sync(const struct journal *l);
 /* True if the segment's name still stands for the file that is open. */
 bool journal_in_place(const struct journal *l);

@@ -30,6 +30,7 @@ struct mac {
 	EVP_MAC_CTX *ctx; /* NULL: no key */
 	pthread_mutex_t lock;
 };
+/* Gives it a key, in place of the one it may have; takes it away again. */
 CK_RV mac_init(struct mac *m, const uint8_t key[KEY_LEN]);
 void mac_release(struct mac *m);
 /* HMAC-SHA256(key, a || b). */

@@ -5,6 +5,7 @@
  */
 #include "key_material.h"
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/objects.h>
@@ -58,11 +59,40 @@ weierstrass_pkey(const struct curve *c, const uint8_t *point, size_t n, const BI
 	return ok ? CKR_OK : mech_failed(CKR_ATTRIBUTE_VALUE_INVALID, "not a point of the curve");
 }
 
+/* Is there an x for these bytes, which OpenSSL asks only when it verifies (RFC 8032 5.1.3, 5.2.3)? x^2 is u / v, with
+ * u = y^2 - 1 and v = d y^2 + 1, for the larger curve d y^2 - 1; a square if u v is one. */
+static bool
+edwards_point(const struct curve *c, const uint8_t *raw)
+{
+	static const char *const primes[] = {"7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFED",
+		"FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFE"
+		"FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"};
+	static const char *const ds[] = {"52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3", "-98A9"};
+	bool small = c->point == 32, sign = (raw[c->point - 1] & 0x80) != 0, ok;
+	BIGNUM *p = NULL, *u = NULL, *v = NULL, *y = BN_lebin2bn(raw, (int)c->point, NULL);
+	BN_CTX *ctx = BN_CTX_new();
+
+	ok = ctx != NULL && y != NULL && BN_hex2bn(&p, primes[!small]) > 0 && BN_hex2bn(&v, ds[!small]) > 0 &&
+		(u = BN_new()) != NULL && (!sign || BN_clear_bit(y, 8 * (int)c->point - 1) == 1) && BN_cmp(y, p) < 0 &&
+		BN_mod_sqr(u, y, p, ctx) == 1 && BN_mod_mul(v, v, u, p, ctx) == 1 && BN_sub_word(u, 1) == 1 &&
+		(small ? BN_add_word(v, 1) : BN_sub_word(v, 1)) == 1 && BN_mod_mul(u, u, v, p, ctx) == 1;
+	if (ok)
+		ok = BN_is_zero(u) ? !sign : BN_kronecker(u, p, ctx) == 1;
+	BN_free(p);
+	BN_free(u);
+	BN_free(v);
+	BN_free(y);
+	BN_CTX_free(ctx);
+	return ok;
+}
+
 CK_RV
 key_ec_public(const struct curve *c, const uint8_t *raw, size_t n, EVP_PKEY **pkey)
 {
 	if (c->type == CKK_EC)
 		return weierstrass_pkey(c, raw, n, NULL, pkey);
+	if (c->type == CKK_EC_EDWARDS && !edwards_point(c, raw))
+		return why(CKR_ATTRIBUTE_VALUE_INVALID, "not a point of %s", c->name[0]);
 	*pkey = EVP_PKEY_new_raw_public_key_ex(NULL, c->group, NULL, raw, n);
 	return *pkey != NULL ? CKR_OK : mech_failed(CKR_ATTRIBUTE_VALUE_INVALID, "public key");
 }

@@ -43,6 +43,7 @@ struct key_kind {
 const struct key_kind *key_kind(CK_KEY_TYPE type);
 const struct key_kind *key_kind_of(EVP_PKEY *pkey);
 
+/* Public or private by CKA_CLASS, checked; *k is the caller's: key_free. */
 CK_RV key_parse(const struct attrs *a, struct key **k);
 
 /* What stands in the table, one line per file. */

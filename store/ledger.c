@@ -125,24 +125,52 @@ hold(struct attrs *a, const struct claims *c)
 	return rv;
 }
 
+/* The MACs of a key that derives are the values of what it derives (RFC 5869, SP 800-108, TLS). Derived a second time, a key
+ * that only derives does nothing else, and what is to do nothing else does not derive if the first one does more. */
+static CK_RV
+part_deriving(struct attrs *a, const struct claims *c)
+{
+	static const CK_ULONG others = CKF_ENCRYPT | CKF_DECRYPT | CKF_SIGN | CKF_VERIFY;
+	bool derives = (c->roles & CKF_DERIVE) != 0, more = (c->roles & others) != 0;
+	CK_RV rv = CKR_OK;
+
+	if (derives && !more)
+		rv = narrow(a, CKF_DERIVE);
+	else if (!derives || (attrs_ulong(a, TKA_ROLES, 0) & others) == 0)
+		rv = narrow(a, ~(CK_ULONG)CKF_DERIVE);
+	if (rv == CKR_OK && c->from != NULL)
+		rv = attrs_set_attr(a, &c->mechanisms);
+	return rv;
+}
+
 CK_RV
 make_ledger(const struct maker *m, struct attrs *a, enum rules_how how)
 {
 	struct claims c = {0};
-	CK_RV rv = gather_token(m, a, &c);
+	CK_RV rv;
 
+	/* How a short secret is received would tell whether a guess is right. Where it is to be secret it never leaves
+	 * (policy.c), so that nothing but a guess comes in. */
+	if (!m->who.compat && rules_easy_to_guess(a))
+		return CKR_OK;
+	if (how == HOW_UNWRAP && !m->who.compat && m->who.user != CKU_USER && attrs_bool(a, CKA_SENSITIVE, false))
+		return why(CKR_USER_NOT_LOGGED_IN, "without the user's login nobody sees which private keys have this value "
+			"(strict policy)");
+	rv = gather_token(m, a, &c);
 	if (rv == CKR_ATTRIBUTE_TYPE_INVALID)
 		return CKR_OK; /* no key, or none with a value */
 	if (rv == CKR_OK)
 		rv = gather_session(m, a, &c);
-	/* Whoever creates a key has its value in his hands: to narrow or to hide the object protects nothing. Nor does it where
-	 * a key is derived once more: rules_heritage has decided, by what it is derived from, whether it may be read. */
+	/* Whoever creates a key has its value in his hands: to narrow or to hide the object protects nothing. Nor does hiding
+	 * where a key is derived once more: rules_heritage has decided, by what it is derived from, whether it may be read. */
 	if (rv == CKR_OK && how != HOW_CREATE && c.only_wraps)
 		rv = narrow(a, CKF_WRAP | CKF_UNWRAP);
 	if (rv == CKR_OK && how == HOW_UNWRAP && c.sensitive && !m->who.compat)
 		rv = narrow(a, c.roles);
 	if (rv == CKR_OK && how == HOW_UNWRAP && c.sensitive && !m->who.compat)
 		rv = hold(a, &c);
+	if (rv == CKR_OK && how == HOW_DERIVE && (c.sensitive || c.stays) && !m->who.compat)
+		rv = part_deriving(a, &c);
 	if (rv == CKR_OK && c.roles != 0)
 		rv = attrs_set_ulong(a, TKA_ROLES, attrs_ulong(a, TKA_ROLES, 0) | c.roles);
 	object_put(c.from);

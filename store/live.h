@@ -34,6 +34,7 @@ struct live {
 
 void live_free(struct live *l);
 bool live_put(struct live *l, const struct live_entry *e); /* adds or replaces */
+/* Nothing happens if it is not there. */
 void live_remove(struct live *l, const uint8_t uuid[UUID_LEN]);
 struct live_entry *live_find(const struct live *l, const uint8_t uuid[UUID_LEN]); /* or NULL */
 /* Walks: start with *i = 0; NULL at the end. The table must not change meanwhile. */

@@ -1,7 +1,9 @@
 /* make.c - the calls that create, copy, generate, change and destroy objects: rules, mechanism and commit in one */
 #include <time.h>
 
+#include "key.h"
 #include "make_inner.h"
+#include "rules_table.h"
 #include "why.h"
 
 /* Attempts at a change when others change the same object at the same moment. */
@@ -58,6 +60,15 @@ make_create(const struct maker *m, const struct attrs *templ, struct object **o)
 	return rv;
 }
 
+/* The SO trusts an object. Who copies it must not have one that is trusted still when the SO has taken his word back. */
+static CK_RV
+take_trust(const struct maker *m, struct attrs *a)
+{
+	if (m->who.user == CKU_SO || !rule_class_is_key(attrs_ulong(a, CKA_CLASS, CKO_DATA)) || !attrs_has(a, CKA_TRUSTED))
+		return CKR_OK;
+	return attrs_set_bool(a, CKA_TRUSTED, false);
+}
+
 CK_RV
 make_copy(const struct maker *m, struct object *source, const struct attrs *changes,
 	struct object **o)
@@ -65,7 +76,11 @@ make_copy(const struct maker *m, struct object *source, const struct attrs *chan
 	struct attrs a = {0};
 	CK_RV rv;
 
+	if (!m->who.compat && object_class(source) == CKO_OTP_KEY)
+		return why(CKR_ACTION_PROHIBITED, "two counters of one key make each password twice (strict policy)");
 	rv = rules_copy(&a, source, changes, &m->who);
+	if (rv == CKR_OK && !m->who.compat)
+		rv = take_trust(m, &a);
 	if (rv == CKR_OK)
 		rv = make_settle(m, &a, o);
 	attrs_free(&a);
@@ -97,6 +112,22 @@ make_key(const struct maker *m, const CK_MECHANISM *mech, const struct attrs *te
 	return rv;
 }
 
+/* In a group whose prime is not a safe one the public value can tell the private one, and what is agreed tells it for sure
+ * (mech_dh.c): a key that must not be read is not made there. */
+static CK_RV
+check_group(const struct maker *m, struct object *priv)
+{
+	struct key *k;
+	CK_RV rv;
+
+	if (m->who.compat || object_key_type(priv) != CKK_DH || !object_hides(priv, CKA_VALUE))
+		return CKR_OK;
+	rv = key_get(priv, &k);
+	if (rv == CKR_OK && !k->safe_group)
+		rv = why(CKR_DOMAIN_PARAMS_INVALID, "the prime of the group is not a safe one (strict policy)");
+	return rv;
+}
+
 /* Both halves in one commit, or neither. */
 static CK_RV
 settle_pair(const struct maker *m, struct attrs *pub_a, struct attrs *priv_a, struct object **pub,
@@ -109,6 +140,8 @@ settle_pair(const struct maker *m, struct attrs *pub_a, struct attrs *priv_a, st
 	rv = object_new(&halves[0], pub_a);
 	if (rv == CKR_OK)
 		rv = object_new(&halves[1], priv_a);
+	if (rv == CKR_OK)
+		rv = check_group(m, halves[1]);
 	if (rv != CKR_OK)
 		goto out;
 	if (halves[0]->token)
@@ -143,7 +176,7 @@ make_pair(const struct maker *m, const CK_MECHANISM *mech, const struct attrs *p
 	if (rv == CKR_OK)
 		rv = rules_begin(&priv_a, priv_templ, &priv_implied, HOW_GENERATE, &m->who);
 	if (rv == CKR_OK)
-		rv = mech_generate_pair(mech, &pub_a, &priv_a, m->cancel);
+		rv = mech_generate_pair(mech, m->who.compat, &pub_a, &priv_a, m->cancel);
 	if (rv == CKR_OK)
 		rv = rules_finish(&pub_a, HOW_GENERATE, mech, NULL);
 	if (rv == CKR_OK)

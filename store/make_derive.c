@@ -18,6 +18,20 @@ overrule(struct attrs *full, const struct object *parent, const struct attrs *fo
 	return attrs_set_bool(full, CKA_SENSITIVE, true);
 }
 
+/* PKCS#11 3.1 5.18.4: what is unwrapped can be wrapped again unless the template says otherwise. That does not make it
+ * readable: only who asks for an extractable key by name gets one whose value is told (IS_HIDDEN_UNLESS). */
+static CK_RV
+unwrap_defaults(struct attrs *full)
+{
+	CK_RV rv = CKR_OK;
+
+	if (attrs_has(full, CKA_EXTRACTABLE))
+		return CKR_OK;
+	if (!attrs_has(full, CKA_SENSITIVE))
+		rv = attrs_set_bool(full, CKA_SENSITIVE, true);
+	return rv == CKR_OK ? attrs_set_bool(full, CKA_EXTRACTABLE, true) : rv;
+}
+
 CK_RV
 make_heir(struct attrs *a, const struct maker *m, const struct object *parent,
 	const struct attrs *templ, const struct attrs *implied, enum rules_how how)
@@ -32,6 +46,8 @@ make_heir(struct attrs *a, const struct maker *m, const struct object *parent,
 		rv = overrule(&full, parent, &forced);
 	if (rv == CKR_OK)
 		rv = rules_merge(&full, &forced);
+	if (rv == CKR_OK && how == HOW_UNWRAP)
+		rv = unwrap_defaults(&full);
 	if (rv == CKR_OK)
 		rv = rules_begin(a, &full, implied, how, &m->who);
 	attrs_free(&full);
@@ -41,12 +57,43 @@ make_heir(struct attrs *a, const struct maker *m, const struct object *parent,
 
 /* ---- C_DeriveKey ---- */
 
+/* Is there a secret key below it whose value must not be read? */
+static bool
+from_hidden(const struct derivation *d)
+{
+	bool any = object_class(d->base) == CKO_SECRET_KEY && object_hides(d->base, CKA_VALUE);
+
+	for (size_t i = 0; i < d->n_others; i++)
+		any |= object_hides(d->others[i], CKA_VALUE);
+	return any;
+}
+
+/* A key that other derivations have inside derives and does nothing else: its MACs are the keys that they make. It stays,
+ * so that it does not come back with another usage. */
+static CK_RV
+forbid_macs(struct attrs *forced)
+{
+	static const CK_ATTRIBUTE_TYPE those[] = {CKA_SIGN, CKA_VERIFY, CKA_EXTRACTABLE};
+	CK_RV rv = CKR_OK;
+
+	for (size_t i = 0; rv == CKR_OK && i < sizeof(those) / sizeof(those[0]); i++)
+		rv = attrs_set_bool(forced, those[i], false);
+	return rv;
+}
+
 /* What the keys that it is made from ask of a key: all of them, and none may contradict another. */
 static CK_RV
 heritage(struct attrs *forced, const struct derivation *d)
 {
 	struct attrs one = {0};
 	CK_RV rv = rules_heritage(forced, d->base, HOW_DERIVE, d->compat);
+
+	if (rv == CKR_OK && d->inner && !d->compat && from_hidden(d)) {
+		rv = forbid_macs(&one);
+		if (rv == CKR_OK)
+			rv = rules_merge(forced, &one);
+		attrs_free(&one);
+	}
 
 	for (size_t i = 0; rv == CKR_OK && i < d->n_others; i++) {
 		rv = rules_heritage(&one, d->others[i], HOW_DERIVE, d->compat);
@@ -83,25 +130,15 @@ begin_key(const struct maker *m, const struct derivation *d, struct derived *key
  * the least that nobody tries. */
 #define DERIVED_MIN 14
 
-static bool
-from_sensitive(const struct derivation *d)
-{
-	bool any = object_class(d->base) == CKO_SECRET_KEY && attrs_bool(&d->base->attrs, CKA_SENSITIVE, true);
-
-	for (size_t i = 0; i < d->n_others; i++)
-		any |= attrs_bool(&d->others[i]->attrs, CKA_SENSITIVE, true);
-	return any;
-}
-
 static CK_RV
 check_length(const struct derivation *d, const struct attrs *a)
 {
 	const struct attr *v = attrs_get(a, CKA_VALUE);
 
 	if (d->compat || v == NULL || v->len >= DERIVED_MIN || attrs_ulong(a, CKA_CLASS, CKO_DATA) != CKO_SECRET_KEY ||
-		!from_sensitive(d))
+		!from_hidden(d))
 		return CKR_OK;
-	return why(CKR_KEY_SIZE_RANGE, "what is derived from a sensitive key has %d bytes or more (strict policy)",
+	return why(CKR_KEY_SIZE_RANGE, "what is derived from a key that cannot be read has %d bytes or more (strict policy)",
 		DERIVED_MIN);
 }
 

@@ -42,6 +42,7 @@ static const struct mech_rows *const families[] = {
 	&mech_chacha_rows,
 	&mech_des_rows,
 	&mech_blake2_rows,
+	&mech_sha512_t_rows,
 	&mech_cbc_mac_rows,
 	&mech_legacy_rows,
 	&mech_aes_wrap_rows,
@@ -51,6 +52,10 @@ static const struct mech_rows *const families[] = {
 #define MECHS_MAX 512
 static const struct mech *table[MECHS_MAX];
 static size_t n_table;
+/* The MECH_SHORT rows, while legacy is off. */
+#define SHORT_MAX 8
+static const struct mech *short_rows[SHORT_MAX];
+static size_t n_short;
 static bool legacy;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -67,10 +72,16 @@ insert(const struct mech *row)
 {
 	size_t at = n_table;
 
+	if (row->when == MECH_SHORT && !legacy) {
+		if (n_short == SHORT_MAX)
+			abort();
+		short_rows[n_short++] = row;
+		return;
+	}
 	while (at > 0 && table[at - 1]->type > row->type)
 		at--;
 	if (at > 0 && table[at - 1]->type == row->type) {
-		if (row->when == MECH_LEGACY)
+		if (row->when == MECH_LEGACY || row->when == MECH_SHORT)
 			table[at - 1] = row;
 		return;
 	}
@@ -84,7 +95,7 @@ insert(const struct mech *row)
 static void
 gather(void)
 {
-	n_table = 0;
+	n_table = n_short = 0;
 	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++)
 		for (size_t i = 0; i < families[f]->n; i++)
 			if (is_there(&families[f]->rows[i]))
@@ -118,6 +129,12 @@ mech_offered(const struct mech *row, bool compat)
 	return row->when != MECH_COMPAT || compat;
 }
 
+CK_FLAGS
+mech_flags(const struct mech *row, bool compat)
+{
+	return row->type == CKM_RSA_PKCS && !compat ? row->flags & ~(CK_FLAGS)KEM : row->flags;
+}
+
 size_t
 mech_count(void)
 {
@@ -146,6 +163,17 @@ mech_find(CK_MECHANISM_TYPE type)
 			high = mid;
 	}
 	return NULL;
+}
+
+const struct mech *
+mech_find_for(CK_MECHANISM_TYPE type, bool compat)
+{
+	const struct mech *row = mech_find(type);
+
+	for (size_t i = 0; compat && i < n_short; i++)
+		if (short_rows[i]->type == type)
+			return short_rows[i];
+	return row;
 }
 
 const void *
@@ -196,12 +224,15 @@ mech_generate_key(const CK_MECHANISM *m, struct attrs *key, struct cancel *c)
 }
 
 CK_RV
-mech_generate_pair(const CK_MECHANISM *m, struct attrs *pub, struct attrs *priv, struct cancel *c)
+mech_generate_pair(const CK_MECHANISM *m, bool compat, struct attrs *pub, struct attrs *priv, struct cancel *c)
 {
 	const struct mech *row;
 	CK_RV rv = mech_row_with(m, CKF_GENERATE_KEY_PAIR, &row);
 
-	return rv == CKR_OK ? row->family->generate_pair(m, row, pub, priv, c) : rv;
+	if (rv != CKR_OK)
+		return rv;
+	row = mech_find_for(m->mechanism, compat);
+	return row->family->generate_pair(m, row, pub, priv, c);
 }
 
 static CK_RV

@@ -17,10 +17,11 @@ struct mech_family;
 enum mech_when {
 	MECH_ALWAYS,
 	MECH_COMPAT, /* tokens with the compat policy only: it can give key bits away */
-	MECH_LEGACY  /* where the configuration says legacy = yes only: it is broken, or its keys are short */
+	MECH_LEGACY, /* where the configuration says legacy = yes only: it is broken, or its keys are short */
+	MECH_SHORT   /* for either: a second row of a mechanism, with keys that are too short for today */
 };
 
-/* Of two rows for one mechanism the MECH_LEGACY one counts where it is on: it allows shorter keys. */
+/* Of two rows for one mechanism the MECH_LEGACY or MECH_SHORT one counts where it is on: it allows shorter keys. */
 struct mech {
 	CK_MECHANISM_TYPE type;
 	CK_FLAGS flags;         /* as C_GetMechanismInfo tells and op_begin enforces */
@@ -34,12 +35,16 @@ struct mech {
 
 /* Only rows that this build's OpenSSL can do, MECH_LEGACY ones only if they are on. */
 const struct mech *mech_find(CK_MECHANISM_TYPE type);
+/* The same for a token with this policy: the MECH_SHORT row for compat, where there is one. */
+const struct mech *mech_find_for(CK_MECHANISM_TYPE type, bool compat);
 size_t mech_count(void);
 const struct mech *mech_at(size_t i); /* ordered by number */
 /* The rows as they stand in the families, also those that are not there; NULL past the last. For lists and tests. */
 const struct mech *mech_row(size_t i);
 /* Does a token with this policy have it? */
 bool mech_offered(const struct mech *row, bool compat);
+/* What a token with this policy does of it: PKCS #1 v1.5 encapsulates with compat only (make_encap.c). */
+CK_FLAGS mech_flags(const struct mech *row, bool compat);
 /* Before the first use of the calls above by another thread. */
 void mech_set_legacy(bool on);
 
@@ -53,7 +58,7 @@ struct cancel {
  * CKR_TEMPLATE_INCOMPLETE and CKR_ATTRIBUTE_VALUE_INVALID for CKA_VALUE_LEN, CKA_MODULUS_BITS, CKA_EC_PARAMS ...
  * that are missing or out of range. */
 CK_RV mech_generate_key(const CK_MECHANISM *m, struct attrs *key, struct cancel *c);
-CK_RV mech_generate_pair(const CK_MECHANISM *m, struct attrs *pub, struct attrs *priv, struct cancel *c);
+CK_RV mech_generate_pair(const CK_MECHANISM *m, bool compat, struct attrs *pub, struct attrs *priv, struct cancel *c);
 /* Class and key type that the mechanism generates (CKA_CLASS, CKA_KEY_TYPE), for rules_begin. */
 CK_RV mech_implies(const CK_MECHANISM *m, const struct attrs *templ, struct attrs *first, struct attrs *second);
 /* out == NULL: *out_len becomes the exact length. CKR_BUFFER_TOO_SMALL likewise. The caller has asked
@@ -107,6 +112,9 @@ struct derivation {
 	void *arg;
 	struct object *others[DERIVED_FROM_MAX]; /* found, and fit to derive from as the base is */
 	size_t n_others;
+	/* What comes out is what another derivation from the same base has inside, as the key of its HMACs: it must not
+	 * compute them for anybody (make_derive.c). */
+	bool inner;
 	struct derived keys[DERIVED_MAX];
 	size_t n;
 };

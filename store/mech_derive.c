@@ -35,6 +35,18 @@ derive_agreed(struct derivation *d)
 	return rv == CKR_OK ? attrs_set_bool(&key->defaults, CKA_EXTRACTABLE, true) : rv;
 }
 
+/* RFC 2104 2: of a key longer than the hash's block HMAC takes the hash. No block is shorter than this. */
+#define SHORTEST_BLOCK 64
+
+CK_RV
+derive_hash(struct derivation *d)
+{
+	const struct attr *v = attrs_get(&d->base->attrs, CKA_VALUE);
+
+	d->inner = v != NULL && v->len > SHORTEST_BLOCK;
+	return derive_secret(&d->keys[0]);
+}
+
 CK_RV
 derive_inherit(struct derived *key, const struct object *base, const CK_ATTRIBUTE_TYPE *types, size_t n)
 {
@@ -185,6 +197,25 @@ derive_put(struct derived *key, const uint8_t *value, size_t len)
 	secret_set_parity(des, len);
 	rv = secret_put(&key->set, des, len);
 	wipe(des, sizeof(des));
+	return rv;
+}
+
+CK_RV
+derive_agree(const struct key *k, EVP_PKEY *peer, int (*set_up)(EVP_PKEY_CTX *ctx), const char *name, struct bytes *z)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
+	size_t len = k->size;
+	CK_RV rv;
+
+	if ((rv = bytes_reserve(z, k->size)) != CKR_OK)
+		goto out;
+	if (ctx == NULL || EVP_PKEY_derive_init(ctx) != 1 || (set_up != NULL && set_up(ctx) != 1) ||
+		EVP_PKEY_derive_set_peer(ctx, peer) != 1 || EVP_PKEY_derive(ctx, z->data, &len) != 1)
+		rv = mech_failed(CKR_MECHANISM_PARAM_INVALID, name);
+	else
+		z->len = len;
+out:
+	EVP_PKEY_CTX_free(ctx);
 	return rv;
 }
 

@@ -112,24 +112,11 @@ const struct mech_family family_dh_key = {.bits = true, .generate_pair = dh_gene
 
 /* ---- agreement ---- */
 
-/* The secret, as long as the prime: PKCS #3 section 8 keeps leading zeros. */
-static CK_RV
-agree(const struct key *k, EVP_PKEY *peer, struct bytes *z)
+/* The secret is as long as the prime: PKCS #3 section 8 keeps leading zeros. */
+static int
+keep_zeros(EVP_PKEY_CTX *ctx)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
-	size_t len = k->size;
-	CK_RV rv;
-
-	if ((rv = bytes_reserve(z, k->size)) != CKR_OK)
-		goto out;
-	if (ctx == NULL || EVP_PKEY_derive_init(ctx) != 1 || EVP_PKEY_CTX_set_dh_pad(ctx, 1) != 1 ||
-		EVP_PKEY_derive_set_peer(ctx, peer) != 1 || EVP_PKEY_derive(ctx, z->data, &len) != 1)
-		rv = mech_failed(CKR_MECHANISM_PARAM_INVALID, "DH");
-	else
-		z->len = len;
-out:
-	EVP_PKEY_CTX_free(ctx);
-	return rv;
+	return EVP_PKEY_CTX_set_dh_pad(ctx, 1);
 }
 
 static CK_RV
@@ -151,7 +138,7 @@ dh_derive(struct derivation *d)
 			"private value (strict policy)");
 	if (key_dh_peer(k, d->mech->pParameter, d->mech->ulParameterLen, &peer) != CKR_OK)
 		rv = mech_bad_param("no public value that goes with the key");
-	if (rv == CKR_OK && (rv = agree(k, peer, &z)) == CKR_OK)
+	if (rv == CKR_OK && (rv = derive_agree(k, peer, keep_zeros, "DH", &z)) == CKR_OK)
 		rv = derive_put_end(&d->keys[0], &z);
 	bytes_free(&z);
 	EVP_PKEY_free(peer);

@@ -119,6 +119,23 @@ const struct mech_family family_dsa_domain = {.bits = true, .generate = dsa_gene
 
 /* ---- key pairs ---- */
 
+/* Where the numbers that should be primes are products of small ones, the public value tells the private one (Pohlig and
+ * Hellman 1978). */
+static CK_RV
+check_primes(const EVP_PKEY *domain)
+{
+	BIGNUM *p = NULL, *q = NULL;
+	BN_CTX *ctx = BN_CTX_new();
+	bool good = ctx != NULL && EVP_PKEY_get_bn_param(domain, OSSL_PKEY_PARAM_FFC_P, &p) == 1 &&
+		EVP_PKEY_get_bn_param(domain, OSSL_PKEY_PARAM_FFC_Q, &q) == 1 && BN_check_prime(q, ctx, NULL) == 1 &&
+		BN_check_prime(p, ctx, NULL) == 1;
+
+	BN_free(p);
+	BN_free(q);
+	BN_CTX_free(ctx);
+	return good ? CKR_OK : why(CKR_DOMAIN_PARAMS_INVALID, "CKA_PRIME or CKA_SUBPRIME is not prime");
+}
+
 static CK_RV
 dsa_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *pub, struct attrs *priv, struct cancel *c)
 {
@@ -127,7 +144,7 @@ dsa_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *p
 
 	if (!mech_no_param(m))
 		return mech_bad_param("key generation takes none");
-	if ((rv = key_ffc_domain(pub, "DSA", 0, &domain)) == CKR_OK &&
+	if ((rv = key_ffc_domain(pub, "DSA", 0, &domain)) == CKR_OK && (rv = check_primes(domain)) == CKR_OK &&
 		(rv = ffc_make(domain, row, c, &pkey)) == CKR_OK)
 		rv = key_put_pair(pub, priv, pkey);
 	EVP_PKEY_free(pkey);

@@ -82,25 +82,16 @@ read_peer(const struct key *k, const CK_ECDH1_DERIVE_PARAMS *p, EVP_PKEY **peer)
 	return CKR_OK;
 }
 
+static int
+with_cofactor(EVP_PKEY_CTX *ctx)
+{
+	return EVP_PKEY_CTX_set_ecdh_cofactor_mode(ctx, 1);
+}
+
 CK_RV
 ecdh_agree(const struct key *k, EVP_PKEY *peer, bool cofactor, struct bytes *z)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
-	size_t len = k->size;
-	CK_RV rv;
-
-	if ((rv = bytes_reserve(z, k->size)) != CKR_OK)
-		goto out;
-	/* fails for points of small order, whose secret would be no secret */
-	if (ctx == NULL || EVP_PKEY_derive_init(ctx) != 1 ||
-		(cofactor && EVP_PKEY_CTX_set_ecdh_cofactor_mode(ctx, 1) != 1) ||
-		EVP_PKEY_derive_set_peer(ctx, peer) != 1 || EVP_PKEY_derive(ctx, z->data, &len) != 1)
-		rv = mech_failed(CKR_MECHANISM_PARAM_INVALID, "ECDH");
-	else
-		z->len = len;
-out:
-	EVP_PKEY_CTX_free(ctx);
-	return rv;
+	return derive_agree(k, peer, cofactor ? with_cofactor : NULL, "ECDH", z);
 }
 
 static CK_RV

@@ -8,7 +8,8 @@
 
 #include "mech_family.h"
 
-/* The shared secret of our private key and the other party's public one, `size` bytes of k. */
+/* The shared secret of our private key and the other party's public one, k->size bytes. CKR_MECHANISM_PARAM_INVALID, also
+ * for points of small order, whose secret would be no secret. */
 CK_RV ecdh_agree(const struct key *k, EVP_PKEY *peer, bool cofactor, struct bytes *z);
 /* CKD_NULL takes no shared data; of the others only those that this OpenSSL has. CKR_MECHANISM_PARAM_INVALID. */
 CK_RV ecdh_check_kdf(CK_ULONG kdf, const uint8_t *shared, size_t shared_len);

@@ -14,21 +14,12 @@
 #include "secret.h"
 #include "why.h"
 
-static CK_RV
-row_with(const CK_MECHANISM *m, CK_FLAGS flag, const struct mech **row)
-{
-	*row = m != NULL ? mech_find(m->mechanism) : NULL;
-	if (*row == NULL || ((*row)->flags & flag) == 0 || (*row)->family->encapsulate == NULL)
-		return why(CKR_MECHANISM_INVALID, "no key is encapsulated by this mechanism");
-	return CKR_OK;
-}
-
 CK_RV
 mech_encapsulate(const CK_MECHANISM *m, struct object *pub, uint8_t *out, size_t *out_len, struct attrs *key)
 {
 	const struct mech *row;
 	size_t need = 0;
-	CK_RV rv = row_with(m, CKF_ENCAPSULATE, &row);
+	CK_RV rv = mech_row_with(m, CKF_ENCAPSULATE, &row);
 
 	if (rv == CKR_OK && out != NULL) {
 		rv = row->family->encapsulate(m, row, pub, NULL, &need, key);
@@ -44,7 +35,7 @@ CK_RV
 mech_decapsulate(const CK_MECHANISM *m, struct object *priv, const uint8_t *in, size_t n, struct attrs *key)
 {
 	const struct mech *row;
-	CK_RV rv = row_with(m, CKF_DECAPSULATE, &row);
+	CK_RV rv = mech_row_with(m, CKF_DECAPSULATE, &row);
 
 	return rv == CKR_OK ? row->family->decapsulate(m, row, priv, in, n, key) : rv;
 }

@@ -29,6 +29,7 @@ struct bytes {
 	uint8_t *data;
 	size_t len, cap;
 };
+/* Appends; makes room for cap bytes in all. CKR_HOST_MEMORY, with the content as it was. */
 CK_RV bytes_add(struct bytes *b, const void *data, size_t len);
 CK_RV bytes_reserve(struct bytes *b, size_t cap);
 void bytes_free(struct bytes *b);
@@ -45,6 +46,7 @@ struct hash {
 	enum { HASH_PLAIN, HASH_SIZED, HASH_LEGACY } kind; /* SIZED: a shorter form that OpenSSL makes by a parameter;
 	                             * LEGACY: for mechanisms' parameters only where the configuration has legacy = yes */
 };
+/* By OpenSSL's name; NULL: none, also for NULL. */
 const struct hash *hash_named(const char *name);
 /* As a mechanism's parameter may name them: those that OpenSSL has by name, MD5 only where it is on. */
 const struct hash *hash_of_digest(CK_MECHANISM_TYPE digest);
@@ -120,6 +122,8 @@ struct op {
 	bool told_key;       /* a digest took in a key: its state may not leave */
 	EVP_MD_CTX *sctx;    /* signatures of whole messages that are hashed as well (mctx) */
 	struct bytes prefix; /* pre-hashed signatures: what stands before the hash in what is signed */
+	struct bytes state;  /* SHA-512/t: what it has hashed so far */
+	CK_ULONG param;      /* the same: t. Of other digests 0 */
 	bool early;          /* OP_VERIFY_SIGNATURE: an OP_VERIFY whose signature is here already */
 	bool has_signature;
 	struct bytes signature;
@@ -181,7 +185,7 @@ struct mech_rows {
 };
 extern const struct mech_rows mech_hash_rows, mech_mac_rows, mech_secret_rows, mech_rsa_key_rows, mech_rsa_rows,
 	mech_ec_rows, mech_ecdh_rows, mech_aes_rows, mech_aead_rows, mech_aes_wrap_rows, mech_chacha_rows,
-	mech_des_rows, mech_blake2_rows, mech_cbc_mac_rows, mech_legacy_rows;
+	mech_des_rows, mech_blake2_rows, mech_sha512_t_rows, mech_cbc_mac_rows, mech_legacy_rows;
 
 extern const struct mech_rows mech_otp_rows;
 
@@ -203,7 +207,7 @@ CK_RV mech_row_with(const CK_MECHANISM *m, CK_FLAGS flag, const struct mech **ro
 #define SIGN (SIGN_ALONE | CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE)
 #define RECOVER (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER)
 #define WRAP (CKF_WRAP | CKF_UNWRAP)
-#define CURVES (CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME | CKF_EC_UNCOMPRESS)
+#define CURVES (CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME | CKF_EC_UNCOMPRESS | CKF_EC_COMPRESS)
 #define NAMED (CKF_EC_OID | CKF_EC_CURVENAME)
 #define AES_KEYS 16, 32, KEYS1(CKK_AES)
 #define KEM (CKF_ENCAPSULATE | CKF_DECAPSULATE)
@@ -241,6 +245,7 @@ CK_RV rsa_decapsulate(const CK_MECHANISM *m, const struct mech *row, struct obje
 	struct attrs *key);
 CK_RV ec_make(const struct curve *c, EVP_PKEY **pkey); /* a pair on the curve */
 
+/* A pair on the curve of CKA_EC_PARAMS, for the families of curve keys. */
 CK_RV ec_generate_pair(const CK_MECHANISM *m, const struct mech *row, struct attrs *pub, struct attrs *priv,
 	struct cancel *c);
 
@@ -292,6 +297,7 @@ CK_RV secret_length(const struct attrs *key, size_t *len);
 /* ---- derivation (mech_derive.c): for plan ---- */
 CK_RV derive_secret(struct derived *key); /* a secret key, a generic one if the template does not say */
 CK_RV derive_agreed(struct derivation *d); /* the plan of key agreements */
+CK_RV derive_hash(struct derivation *d);   /* the plan of keys that are the hash of their base */
 /* These attributes of the base are the key's defaults. */
 CK_RV derive_inherit(struct derived *key, const struct object *base, const CK_ATTRIBUTE_TYPE *types, size_t n);
 CK_RV derive_further(struct derivation *d, struct derived **key); /* one more key comes out */
@@ -303,6 +309,10 @@ CK_RV derive_base(const struct derivation *d, const uint8_t **value, size_t *len
  * for a generic secret if have is below SECRET_MAX. */
 CK_RV derive_length(const struct derived *key, size_t have, size_t *len);
 CK_RV derive_put(struct derived *key, const uint8_t *value, size_t len); /* with the parity of DES keys */
+/* What our private key and the other party's public one agree on: at most k->size bytes, in the secret arena. set_up: what
+ * the algorithm asks of the context, 1 for success; NULL: nothing. name: for why(). CKR_MECHANISM_PARAM_INVALID. */
+CK_RV derive_agree(const struct key *k, EVP_PKEY *peer, int (*set_up)(EVP_PKEY_CTX *ctx), const char *name,
+	struct bytes *z);
 /* An agreed secret, cut by removing bytes from its leading end (PKCS#11 3.1 6.3.17, 6.4.6) to CKA_VALUE_LEN, to the only
  * length of the type, or, if a key of the type can be as long as the secret, not at all. */
 CK_RV derive_put_end(struct derived *key, const struct bytes *z);

@@ -43,6 +43,17 @@ plan_data(struct derivation *d)
 	return attrs_set_ulong(&key->implied, CKA_CLASS, CKO_DATA);
 }
 
+/* The key that extraction leaves to expansion is HMAC(salt, base). If the base is known, another derivation from the salt
+ * can have the same HMAC for its outcome, and sign with it. */
+static CK_RV
+check_salt_key(const struct derivation *d, const struct object *salt, const CK_HKDF_PARAMS *p)
+{
+	if (p->bExpand && !d->compat && object_hides(salt, CKA_VALUE) && !object_hides(d->base, CKA_VALUE))
+		return why(CKR_KEY_FUNCTION_NOT_PERMITTED, "with a salt that cannot be read and a base that can, extract first "
+			"and expand then (strict policy)");
+	return CKR_OK;
+}
+
 static CK_RV
 hkdf_plan(struct derivation *d)
 {
@@ -51,9 +62,11 @@ hkdf_plan(struct derivation *d)
 	CK_RV rv = check_params(p);
 
 	if (rv == CKR_OK && p->bExtract && p->ulSaltType == CKF_HKDF_SALT_KEY)
-		rv = derive_from(d, p->hSaltKey, &salt);
+		if ((rv = derive_from(d, p->hSaltKey, &salt)) == CKR_OK)
+			rv = check_salt_key(d, salt, p);
 	if (rv != CKR_OK)
 		return rv;
+	d->inner = p->bExtract && !p->bExpand;
 	return d->row->variant == HKDF_DATA ? plan_data(d) : derive_secret(&d->keys[0]);
 }
 

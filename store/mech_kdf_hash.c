@@ -27,7 +27,7 @@ out:
 	return rv;
 }
 
-static const struct mech_family family_kdf_hash = {.there = hash_there, .derive = hash_derive};
+static const struct mech_family family_kdf_hash = {.there = hash_there, .plan = derive_hash, .derive = hash_derive};
 
 #define OF_HASH(type, name) {type, CKF_DERIVE, 1, SECRET_MAX, NO_KEYS, name, 0, &family_kdf_hash}
 static const struct mech rows[] = {

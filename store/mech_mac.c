@@ -10,12 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aead.h"
 #include "mech_des.h"
 #include "mech_family.h"
 #include "mech_variant.h"
 
 #define MAC_BLOCK 16    /* AES; Poly1305 has as much */
-#define GMAC_IV 12      /* the parameter of 2.40 to 3.1; 3.2 has CK_GCM_PARAMS, with a tag of any length */
+#define GMAC_IV 12      /* the parameter of 2.40 to 3.1; 3.2 has CK_GCM_PARAMS */
 
 static EVP_MAC *hmac, *cmac, *gmac, *poly1305;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -102,13 +103,13 @@ make_context(struct op *op, const OSSL_PARAM *more)
 }
 
 static CK_RV
-mac_start(struct op *op, const uint8_t *iv)
+mac_start(struct op *op, const uint8_t *iv, size_t iv_len)
 {
 	bool again = op->mech->variant == MAC_POLY1305; /* OpenSSL wants its key anew */
 	OSSL_PARAM params[2];
 	int ok;
 
-	params[0] = iv != NULL ? OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_IV, (void *)iv, GMAC_IV) :
+	params[0] = iv != NULL ? OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_IV, (void *)iv, iv_len) :
 		OSSL_PARAM_construct_end();
 	params[1] = OSSL_PARAM_construct_end();
 	if (op->actx == NULL)
@@ -119,19 +120,41 @@ mac_start(struct op *op, const uint8_t *iv)
 	return ok == 1 ? CKR_OK : mech_failed(CKR_FUNCTION_FAILED, "MAC");
 }
 
+/* The IV, and the tag's length into op->size. What is signed comes with C_Sign, not with the parameter. */
+static CK_RV
+read_gmac(struct op *op, const CK_MECHANISM *m, const uint8_t **iv, size_t *iv_len)
+{
+	struct aead a;
+	CK_RV rv;
+
+	*iv_len = GMAC_IV;
+	if (m->ulParameterLen != sizeof(CK_GCM_PARAMS))
+		return (*iv = mech_param(m, GMAC_IV)) != NULL ? CKR_OK :
+			mech_bad_param("an IV of 12 bytes or CK_GCM_PARAMS is needed");
+	rv = aead_read(&a, AEAD_GCM, AEAD_PLAIN, m->pParameter, m->ulParameterLen);
+	if (rv == CKR_OK && a.aad_len > 0)
+		rv = mech_bad_param("GMAC's data is what is signed; the parameter has none");
+	*iv = a.nonce;
+	*iv_len = a.nonce_len;
+	op->size = a.tag_len;
+	return rv;
+}
+
 static CK_RV
 mac_begin(struct op *op, const CK_MECHANISM *m)
 {
 	const CK_ULONG *wanted;
 	const uint8_t *iv = NULL;
+	size_t iv_len = 0;
+	CK_RV rv;
 
 	op->input = INPUT_STREAM;
 	op->exact = true;
 	op->hash = hash_named(op->mech->digest);
 	op->size = is_hmac(op) ? op->hash->size : is_des(op) ? DES_BLOCK : MAC_BLOCK;
 	if (op->mech->variant == MAC_GMAC) {
-		if ((iv = mech_param(m, GMAC_IV)) == NULL)
-			return mech_bad_param("an IV of 12 bytes is needed");
+		if ((rv = read_gmac(op, m, &iv, &iv_len)) != CKR_OK)
+			return rv;
 	} else if (is_general(op)) {
 		if ((wanted = mech_param(m, sizeof(*wanted))) == NULL || *wanted == 0 || *wanted > op->size)
 			return mech_bad_param("the length of the MAC is not one the mechanism can give");
@@ -139,7 +162,7 @@ mac_begin(struct op *op, const CK_MECHANISM *m)
 	} else if (!mech_no_param(m)) {
 		return mech_bad_param("the mechanism takes none");
 	}
-	return mac_start(op, iv);
+	return mac_start(op, iv, iv_len);
 }
 
 static uint64_t

@@ -22,10 +22,12 @@ struct prf {
 	CK_RV rv;
 };
 
+/* Makes it ready with a key; p is zeroed, or has another key until now. CKR_FUNCTION_FAILED. */
 CK_RV prf_hmac(struct prf *p, const struct hash *h, const uint8_t *key, size_t len);
 /* key_type: CKK_AES, CKK_DES2 or CKK_DES3. */
 CK_RV prf_cmac(struct prf *p, CK_KEY_TYPE key_type, const uint8_t *key, size_t len);
 void prf_add(struct prf *p, const void *data, size_t n);
+/* p->size bytes to out; begins anew with the same key. */
 CK_RV prf_end(struct prf *p, uint8_t *out);
 void prf_free(struct prf *p);
 /* P_hash of RFC 5246 5: len bytes from the secret that p has as its key and label || seed, in pieces. */

@@ -68,6 +68,6 @@ static const struct mech rows[] = {
 	{CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, RSA_GEN_MIN, RSA_MAX_BITS, KEYS1(CKK_RSA), NULL, 0,
 		&family_rsa_key},
 	{CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, RSA_MIN_BITS, RSA_MAX_BITS, KEYS1(CKK_RSA), NULL, 0,
-		&family_rsa_key, MECH_LEGACY},
+		&family_rsa_key, MECH_SHORT},
 };
 const struct mech_rows mech_rsa_key_rows = {MECH_ROWS(rows)};

@@ -169,6 +169,7 @@ kdf_plan(struct derivation *d)
 
 	if (rv == CKR_OK)
 		rv = check_fields(d, &s);
+	d->inner = d->n_others > 0; /* HMAC(base, key): HKDF's extraction */
 	if (rv == CKR_OK)
 		rv = plan_key(d, &d->keys[0]);
 	for (size_t i = 0; rv == CKR_OK && i < s.n_more; i++) {

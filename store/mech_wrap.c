@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "aead.h"
+#include "der.h"
 #include "key_material.h"
 #include "mech_family.h"
 #include "mech_variant.h"
@@ -15,6 +16,8 @@
 
 /* NIST SP 800-38D 8.2.2: random nonces; and as long a tag cannot be guessed. */
 #define SAFE_BITS 96
+
+static const uint8_t zeros[8];
 
 /* What an encryption says of its key and data, in the words of wrapping. */
 static CK_RV
@@ -71,7 +74,29 @@ key_bytes(const struct mech *row, struct object *target, struct bytes *b)
 		return why(CKR_KEY_NOT_WRAPPABLE, "this mechanism does not wrap a key of this class");
 	if ((rv = key_to_pkcs8(target, &b->data, &b->len)) == CKR_OK)
 		b->cap = b->len;
+	if (rv == CKR_OK && row->type == CKM_AES_KEY_WRAP && b->len % sizeof(zeros) != 0)
+		rv = bytes_add(b, zeros, sizeof(zeros) - b->len % sizeof(zeros));
 	return rv;
+}
+
+/* PKCS#11 3.1 6.14: CKM_AES_KEY_WRAP fills a private key up with zeros; SoftHSM does before it wraps by KWP too. */
+static bool
+may_be_filled(CK_MECHANISM_TYPE type)
+{
+	return type == CKM_AES_KEY_WRAP || type == CKM_AES_KEY_WRAP_KWP || type == CKM_RSA_AES_KEY_WRAP;
+}
+
+/* What is in front of the zeros. */
+static size_t
+unfilled(const struct bytes *b)
+{
+	const uint8_t *at = b->data, *end = b->data + b->len, *value;
+	size_t len;
+
+	if (!der_get(&at, end, DER_SEQUENCE, &value, &len) || (size_t)(end - at) >= sizeof(zeros) ||
+		memcmp(at, zeros, (size_t)(end - at)) != 0)
+		return b->len;
+	return (size_t)(at - b->data);
 }
 
 /* Bytes to a blob by the row's mechanism, and back. */
@@ -114,11 +139,11 @@ check_template(const struct attrs *key)
 
 /* The key that the bytes are, if there are any. */
 static CK_RV
-put_key(CK_RV rv, const struct bytes *b, struct attrs *key)
+put_key(CK_RV rv, const struct mech *row, const struct bytes *b, struct attrs *key)
 {
 	if (rv == CKR_OK)
 		rv = attrs_ulong(key, CKA_CLASS, CKO_SECRET_KEY) == CKO_SECRET_KEY ? secret_put(key, b->data, b->len) :
-			key_from_pkcs8(b->data, b->len, key);
+			key_from_pkcs8(b->data, may_be_filled(row->type) ? unfilled(b) : b->len, key);
 	if (rv == CKR_TEMPLATE_INCONSISTENT)
 		rv = CKR_ENCRYPTED_DATA_INVALID; /* a key of another length or type than asked for */
 	return as_unwrap(rv);
@@ -153,7 +178,7 @@ mech_unwrap(const CK_MECHANISM *m, struct object *unwrapping, const uint8_t *in,
 		return rv;
 	if (in == NULL || in_len == 0)
 		return CKR_WRAPPED_KEY_INVALID;
-	rv = put_key(unwrap_bytes(m, row, unwrapping, in, in_len, &b), &b, key);
+	rv = put_key(unwrap_bytes(m, row, unwrapping, in, in_len, &b), row, &b, key);
 	bytes_free(&b);
 	return rv;
 }
@@ -218,7 +243,7 @@ mech_unwrap_authenticated(const CK_MECHANISM *m, struct object *unwrapping, cons
 		return CKR_WRAPPED_KEY_INVALID;
 	if ((rv = bytes_reserve(&b, in_len)) == CKR_OK) {
 		b.len = in_len;
-		rv = put_key(aead_unwrap(row, unwrapping, &a, in, in_len, b.data, &b.len), &b, key);
+		rv = put_key(aead_unwrap(row, unwrapping, &a, in, in_len, b.data, &b.len), row, &b, key);
 	}
 	bytes_free(&b);
 	return rv;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -198,7 +199,7 @@ object_same_value(const struct object *o, const struct attrs *a)
 	const uint8_t *one = secret_part(&o->attrs, &n), *other = secret_part(a, &m);
 
 	return one != NULL && other != NULL && object_class(o) == attrs_ulong(a, CKA_CLASS, ~0UL) && n == m &&
-		memcmp(one, other, n) == 0;
+		CRYPTO_memcmp(one, other, n) == 0;
 }
 
 /* The attributes of our own lie in one block of the vendor's space. */

@@ -64,8 +64,10 @@ CK_RV object_new(struct object **o, struct attrs *attrs);
 struct object *object_ref(struct object *o);
 void object_put(struct object *o); /* NULL does nothing */
 
+/* CKA_CLASS; CK_UNAVAILABLE_INFORMATION: it has none. */
 CK_OBJECT_CLASS object_class(const struct object *o);
 CK_KEY_TYPE object_key_type(const struct object *o); /* CK_UNAVAILABLE_INFORMATION: not a key */
+/* Public, private or secret. */
 bool object_is_key(const struct object *o);
 /* True if the value of this sensitive attribute must not be told: CKA_SENSITIVE, or
  * CKA_EXTRACTABLE false, and the rules mark `type` as sensitive for its class. */

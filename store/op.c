@@ -92,6 +92,7 @@ op_free(struct op *op)
 	EVP_MAC_CTX_free(op->actx);
 	EVP_MD_CTX_free(op->sctx);
 	bytes_free(&op->prefix);
+	bytes_free(&op->state);
 	bytes_free(&op->gathered);
 	bytes_free(&op->result);
 	bytes_free(&op->signature);
@@ -318,11 +319,19 @@ op_mechanism(const struct op *op)
 }
 
 size_t
+op_compares(const struct op *op)
+{
+	bool verifies = op->kind == OP_VERIFY || op->kind == OP_MESSAGE_VERIFY;
+
+	return verifies && op->mech->family->verify == NULL && !op->mech->family->otp ? op->size : 0;
+}
+
+size_t
 op_held(const struct op *op)
 {
 	if (op == NULL)
 		return 0;
-	return op->prefix.cap + op->gathered.cap + op->result.cap + op->signature.cap + op_held(op->inner);
+	return op->prefix.cap + op->state.cap + op->gathered.cap + op->result.cap + op->signature.cap + op_held(op->inner);
 }
 
 bool

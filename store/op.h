@@ -54,6 +54,8 @@ CK_RV op_spend(struct op *op, const struct attrs *now, struct attrs *changes);
 bool op_answers_otp(const struct op *op);
 struct object *op_key(const struct op *op); /* borrowed; NULL for digests */
 CK_MECHANISM_TYPE op_mechanism(const struct op *op);
+/* Bytes of the MAC that it compares with one it makes; 0: it does not verify, or no MAC. For rules_mac. */
+size_t op_compares(const struct op *op);
 /* Bytes that it holds on to between two calls: input that is gathered, an answer that waits, a signature. */
 size_t op_held(const struct op *op);
 
@@ -97,6 +99,8 @@ CK_RV op_message_next(struct op *op, const struct message *m, const uint8_t *in,
 	CK_ULONG *out_len);
 CK_RV op_message_verify_next(struct op *op, const struct message *m, const uint8_t *in, size_t in_len, bool last,
 	const uint8_t *sig, size_t sig_len);
+/* Ends the message that is under way, if there is one, for a part that was refused before it came to op_message_next. */
+void op_message_drop(struct op *op);
 /* The most that op_message or op_message_next can return for so much input. */
 size_t op_message_bound(const struct op *op, size_t in_len);
 
@@ -107,6 +111,7 @@ CK_RV op_restore(struct op **op, const uint8_t *in, size_t in_len);
 /* ALWAYS_AUTHENTICATE is the session's business: it asks. */
 bool op_needs_context_login(const struct op *op);
 
+/* C_GenerateRandom: from OpenSSL's generator. CKR_FUNCTION_FAILED. */
 CK_RV random_bytes(uint8_t *out, size_t len);
 /* C_SeedRandom: mixed in, counted as no entropy. */
 CK_RV random_seed(const uint8_t *seed, size_t len);

@@ -30,6 +30,13 @@ message_over(struct op *op, CK_RV rv)
 	return rv;
 }
 
+void
+op_message_drop(struct op *op)
+{
+	if (op_active(op) && op->in_message)
+		message_over(op, CKR_OK);
+}
+
 static bool
 signs(const struct op *op)
 {

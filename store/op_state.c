@@ -2,10 +2,10 @@
  * The state of a digest: C_GetOperationState, C_SetOperationState, C_DigestKey
  *
  * OpenSSL gives no way to take a hash's inner state out, so an operation remembers its input while it is
- * short; the state is mechanism and input. A longer one is CKR_STATE_UNSAVEABLE, and so is one
- * that took in a key: a state must not carry key bytes out.
+ * short; the state is mechanism, with the number that its parameter may be, and input. A longer one is
+ * CKR_STATE_UNSAVEABLE, and so is one that took in a key: a state must not carry key bytes out.
  *
- * The saved state: "TKds", u64 mechanism, u32 length, input (little-endian).
+ * The saved state: "TKd2", u64 mechanism, u64 parameter or 0, u32 length, input (little-endian).
  */
 #include <string.h>
 
@@ -15,8 +15,8 @@
 #include "why.h"
 
 #define STATE_MAX (64u << 10)
-#define STATE_HEAD 16
-static const uint8_t magic[4] = {'T', 'K', 'd', 's'};
+#define STATE_HEAD 24
+static const uint8_t magic[4] = {'T', 'K', 'd', '2'};
 
 CK_RV
 op_remember(struct op *op, const uint8_t *in, size_t n)
@@ -63,6 +63,7 @@ op_save(const struct op *op, uint8_t *out, CK_ULONG *out_len)
 	buf_init(&b, need);
 	buf_put(&b, magic, sizeof(magic));
 	buf_put_u64(&b, op->mech->type);
+	buf_put_u64(&b, op->param);
 	buf_put_bytes(&b, op->gathered.len > 0 ? op->gathered.data : magic, op->gathered.len);
 	rv = buf_failed(&b) || b.len != need ? CKR_HOST_MEMORY : CKR_OK;
 	if (rv == CKR_OK) {
@@ -79,7 +80,8 @@ op_restore(struct op **op, const uint8_t *in, size_t in_len)
 	CK_MECHANISM m = {0};
 	uint8_t head[4];
 	const uint8_t *data;
-	uint64_t type;
+	uint64_t type, number;
+	CK_ULONG param;
 	struct buf b;
 	size_t n;
 	CK_RV rv;
@@ -88,10 +90,15 @@ op_restore(struct op **op, const uint8_t *in, size_t in_len)
 	buf_init_const(&b, in, in_len);
 	buf_get(&b, head, sizeof(head));
 	buf_get_u64(&b, &type);
+	buf_get_u64(&b, &number);
 	buf_get_bytes(&b, &data, &n);
 	if (!buf_at_end(&b) || memcmp(head, magic, 4) != 0 || data == NULL || n > STATE_MAX)
 		return why(CKR_SAVED_STATE_INVALID, "not the saved state of a digest");
 	m.mechanism = type;
+	if ((param = number) != 0) {
+		m.pParameter = &param;
+		m.ulParameterLen = sizeof(param);
+	}
 	if (op_begin(op, OP_DIGEST, &m, NULL) != CKR_OK)
 		return CKR_SAVED_STATE_INVALID;
 	if ((rv = op_update(*op, data, n, NULL, NULL)) != CKR_OK) {

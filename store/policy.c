@@ -101,6 +101,19 @@ rules_mechanism(CK_MECHANISM_TYPE mech, const struct object *key, bool compat)
 	return CKR_OK; /* an unknown one is refused where it is looked for */
 }
 
+/* C_Verify says whether a guess is right. Of a MAC that is cut to one byte 256 guesses find it, and as many find each byte
+ * behind it: a key that may only verify would sign. Eight bytes are more than anybody tries. */
+#define MAC_GUESSED 8
+
+CK_RV
+rules_mac(const struct object *key, size_t len, bool compat)
+{
+	if (compat || len == 0 || len >= MAC_GUESSED || attrs_bool(&key->attrs, CKA_SIGN, false))
+		return CKR_OK;
+	return why(CKR_KEY_FUNCTION_NOT_PERMITTED,
+		"a key that only verifies compares MACs of %d bytes or more (strict policy)", MAC_GUESSED);
+}
+
 CK_RV
 rules_use(const struct object *key, CK_MECHANISM_TYPE mech, CK_FLAGS flag)
 {
@@ -187,13 +200,20 @@ never_left(const struct object *key)
 		attrs_bool(&key->attrs, CKA_NEVER_EXTRACTABLE, false);
 }
 
+/* Can the SO's word make it one that wraps? A derived secret key can be derived again when this one is gone, to decrypt. */
+static bool
+vouched_for(const struct object *key)
+{
+	return attrs_bool(&key->attrs, CKA_TRUSTED, false) &&
+		(object_class(key) != CKO_SECRET_KEY || attrs_ulong(&key->attrs, TKA_ORIGIN, 0) != ORIGIN_DERIVED);
+}
+
 /* A key whose wrapped blobs no call but C_UnwrapKey can open: made here or vouched for by the SO, never able to
  * leave, and never able to do anything but wrap and unwrap. */
 static bool
 keeps_sensitive(const struct object *key)
 {
-	return (made_here(key) || attrs_bool(&key->attrs, CKA_TRUSTED, false)) && other_uses(&key->attrs) == 0 &&
-		never_left(key);
+	return (made_here(key) || vouched_for(key)) && other_uses(&key->attrs) == 0 && never_left(key);
 }
 
 /* Could sensitive keys have been wrapped for this key? Wider than keeps_sensitive: trust that was taken back
@@ -251,6 +271,17 @@ strong_enough(const struct object *wrapping, const struct object *target)
 	return have >= strength(target);
 }
 
+/* A secret key that derives and never signed at will: out and in again, when nobody remembers it, it could, and its MACs are
+ * the values of what it derived. */
+static bool
+only_derives(const struct object *key)
+{
+	CK_ULONG roles = attrs_ulong(&key->attrs, TKA_ROLES, 0);
+
+	return object_class(key) == CKO_SECRET_KEY && (roles & CKF_DERIVE) != 0 &&
+		((roles & CKF_SIGN) == 0 || attrs_has(&key->attrs, CKA_ALLOWED_MECHANISMS));
+}
+
 static CK_RV
 wrap_sensitive(const struct object *wrapping, const struct object *target, bool fit)
 {
@@ -264,6 +295,12 @@ wrap_sensitive(const struct object *wrapping, const struct object *target, bool 
 			"that never had another use than wrapping and never was extractable (strict policy)");
 	if (!strong_enough(wrapping, target))
 		return why(CKR_KEY_NOT_WRAPPABLE, "the wrapping key is weaker (strict policy)");
+	if (rules_easy_to_guess(&target->attrs))
+		return why(CKR_KEY_NOT_WRAPPABLE, "a sensitive secret of less than 14 bytes stays: how it is received when it "
+			"comes back tells whether it was guessed (strict policy)");
+	if (only_derives(target))
+		return why(CKR_KEY_NOT_WRAPPABLE, "a sensitive key that derives and does not sign stays: what it derives could be "
+			"told by it when it comes back (strict policy)");
 	return CKR_OK;
 }
 

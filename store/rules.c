@@ -59,17 +59,20 @@ digits(const uint8_t *p, size_t n, bool *good)
 static bool
 is_date(const struct attr *a)
 {
-	unsigned month, day;
+	static const uint8_t days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	unsigned year, month, day;
 	bool good = true;
 
 	if (a->len == 0)
 		return true;
 	if (a->len != 8)
 		return false;
-	digits(a->value, 4, &good);
+	year = digits(a->value, 4, &good);
 	month = digits(a->value + 4, 2, &good);
 	day = digits(a->value + 6, 2, &good);
-	return good && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+	if (!good || month < 1 || month > 12 || day < 1 || day > days[month - 1])
+		return false;
+	return month != 2 || day < 29 || (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
 }
 
 static CK_RV
@@ -459,6 +462,13 @@ change_all(struct attrs *a, const struct attrs *changes, unsigned allowed, const
 	return rv;
 }
 
+/* PKCS#11 3.1 4.6.2: trusted certificates cannot be modified. The SO, who trusted it, may take that back. */
+static bool
+is_settled(const struct object *o, const struct actor *who)
+{
+	return object_class(o) == CKO_CERTIFICATE && attrs_bool(&o->attrs, CKA_TRUSTED, false) && who->user != CKU_SO;
+}
+
 CK_RV
 rules_set(struct attrs *out, const struct object *o, const struct attrs *changes,
 	const struct actor *who)
@@ -471,6 +481,8 @@ rules_set(struct attrs *out, const struct object *o, const struct attrs *changes
 		return rv;
 	if (!attrs_bool(&o->attrs, CKA_MODIFIABLE, true))
 		return why(CKR_ACTION_PROHIBITED, "CKA_MODIFIABLE is false");
+	if (is_settled(o, who))
+		return why(CKR_ACTION_PROHIBITED, "a trusted certificate is changed by the SO only");
 	rv = attrs_copy(&a, &o->attrs);
 	if (rv == CKR_OK)
 		rv = change_all(&a, changes, RULE_CHANGE, who);
@@ -495,6 +507,8 @@ rules_copy(struct attrs *out, const struct object *o, const struct attrs *change
 	rv = attrs_copy(&a, &o->attrs);
 	if (rv == CKR_OK)
 		rv = change_all(&a, changes, RULE_CHANGE | RULE_COPY, who);
+	if (rv == CKR_OK && is_settled(o, who) && changes->n > 0)
+		rv = attrs_set_bool(&a, CKA_TRUSTED, false); /* the SO has not seen this one */
 	if (rv == CKR_OK)
 		rv = may_write(&a, who);
 	if (rv == CKR_OK)

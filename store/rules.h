@@ -75,11 +75,15 @@ bool rules_seals(const struct object *key);
 /* What a key made with `parent` must be: its UNWRAP_, DERIVE_, ENCAPSULATE_ or DECAPSULATE_TEMPLATE, and what the policy
  * adds. how: any but HOW_CREATE and HOW_GENERATE. *forced must be empty and stays so on failure. */
 CK_RV rules_heritage(struct attrs *forced, const struct object *parent, enum rules_how how, bool compat);
+/* Is this a secret of fewer bits than anybody would use for a cipher? */
+bool rules_easy_to_guess(const struct attrs *a);
 /* Does this set's history say that it wraps or unwraps and that no other call ever opened what it wrapped? Such
  * a key gets no other usage, whatever the policy: it, or a copy of it, could open what it wrapped before. */
 bool rules_only_wraps(const struct attrs *a);
 /* May a token with this policy use the mechanism at all (CKR_MECHANISM_INVALID), with this key (NULL: none yet;
  * CKR_KEY_FUNCTION_NOT_PERMITTED)? Asked besides rules_use, which knows no policy. */
 CK_RV rules_mechanism(CK_MECHANISM_TYPE mech, const struct object *key, bool compat);
+/* May C_Verify compare MACs of `len` bytes (op_compares; 0: it is no MAC) with this key? CKR_KEY_FUNCTION_NOT_PERMITTED. */
+CK_RV rules_mac(const struct object *key, size_t len, bool compat);
 
 #endif

@@ -113,8 +113,8 @@ find_value_len(struct finish *f, CK_ATTRIBUTE_TYPE type)
 
 /* Three bytes of a hash tell which of a few values it was: none of a secret below the strength of any cipher. The check
  * values of ciphers are theirs by other standards, and DES alone is as short. */
-static bool
-easy_to_guess(const struct attrs *a)
+bool
+rules_easy_to_guess(const struct attrs *a)
 {
 	CK_OBJECT_CLASS class = attrs_ulong(a, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
 	const struct attr *v = attrs_get(a, CKA_VALUE);
@@ -134,7 +134,7 @@ find_check_value(struct finish *f, CK_ATTRIBUTE_TYPE type)
 
 	if (given != NULL && given->len == 0)
 		return CKR_OK;
-	if (given == NULL && easy_to_guess(f->a))
+	if (given == NULL && rules_easy_to_guess(f->a))
 		return CKR_OK;
 	rv = key_check_value(f->a, kcv);
 	if (rv == CKR_ATTRIBUTE_TYPE_INVALID)

@@ -349,6 +349,10 @@ static const struct rule trust[] = {
 static const struct rule profile[] = {
 	{CKA_PROFILE_ID,     ALL,   ALL,   0,        NO_DEFAULT},
 };
+/* ---- mechanisms: 4.12; likewise ---- */
+static const struct rule mechanism[] = {
+	{CKA_MECHANISM_TYPE, ALL,   ALL,   0,        NO_DEFAULT},
+};
 
 /* clang-format on */
 
@@ -407,6 +411,7 @@ static const struct sheet sheets[] = {
 	{CKO_SECRET_KEY, CKK_SHA512_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA512_224_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA512_256_HMAC, ROWS(hmac)},
+	{CKO_SECRET_KEY, CKK_SHA512_T_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA3_224_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA3_256_HMAC, ROWS(hmac)},
 	{CKO_SECRET_KEY, CKK_SHA3_384_HMAC, ROWS(hmac)},
@@ -440,6 +445,7 @@ static const struct sheet sheets[] = {
 	{CKO_OTP_KEY, ANY, ROWS(key)},
 	{CKO_TRUST, ANY, ROWS(trust)},
 	{CKO_PROFILE, ANY, ROWS(profile)},
+	{CKO_MECHANISM, ANY, ROWS(mechanism)},
 	/* of all */
 	{ANY, ANY, ROWS(storage)},
 };
@@ -460,6 +466,7 @@ static const struct {
 	{CKO_OTP_KEY, CKA_KEY_TYPE, true},
 	{CKO_TRUST, ANY, false},
 	{CKO_PROFILE, ANY, false},
+	{CKO_MECHANISM, ANY, false},
 };
 #define N_CLASSES (sizeof(classes) / sizeof(classes[0]))
 

@@ -37,6 +37,7 @@ struct secret_report {
 	size_t memfd_secret, locked, plain; /* bytes of chunks of each sort */
 	size_t used;                        /* bytes of blocks handed out, headers included */
 };
+/* How the arena came out, for `tokenfs status`. */
 void secret_report(struct secret_report *r);
 
 /* A short secret with its length, in the arena. */
@@ -44,6 +45,7 @@ struct secret {
 	uint8_t *data;
 	size_t len;
 };
+/* len zero bytes, or a copy of data, into an empty *s. CKR_HOST_MEMORY. */
 CK_RV secret_new(struct secret *s, size_t len);
 CK_RV secret_copy(struct secret *s, const void *data, size_t len);
 void secret_clear(struct secret *s); /* wipes, frees; a zeroed struct is fine */

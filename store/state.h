@@ -44,6 +44,7 @@ struct state_epoch {
 	uint64_t epoch;       /* 0: this token was never seen here */
 	uint8_t mac[MAC_LEN]; /* the log's chain value at that epoch */
 };
+/* epoch 0 if there is none, also without a state.db. */
 CK_RV state_epoch_get(struct state *st, const char serial[SERIAL_LEN], struct state_epoch *e);
 /* Not fsynced: losing it is safe. */
 CK_RV state_epoch_set(struct state *st, const char serial[SERIAL_LEN], const struct state_epoch *e);

@@ -1,5 +1,5 @@
 /*
- * state_inner.h - struct state, shared by state.c and state_index.c alone
+ * state_inner.h - struct state, shared by state.c and, through state_index.h, by the files of index.db
  *
  * Locking:    each struct db has its lock; `tokens` belongs to the index's. No function takes both.
  */

@@ -92,6 +92,7 @@ struct token_info {
 	uint64_t epoch;
 	uint64_t disk_bytes;
 };
+/* A snapshot; always CKR_OK. Waits while the token is read again. */
 CK_RV token_info(struct token *t, struct token_info *info);
 /* Immutable after init; safe to read while a reference is held. */
 const char *token_serial(const struct token *t);
@@ -139,12 +140,13 @@ CK_RV token_find_value(struct token *t, const uint8_t id[VALUE_ID_LEN], bool wit
  * version + 1) and deletes. Gives handles to new objects. All or nothing. */
 CK_RV token_commit(struct token *t, struct object **puts, size_t n_puts, struct object **deletes, size_t n_deletes);
 
-/* The objects that every token has of its own, profiles: no application made them, nobody changes them, no count and
- * no tree shows them. CKR_OBJECT_HANDLE_INVALID. */
-CK_RV builtin_object(CK_OBJECT_HANDLE h, struct object **o);
-/* Appends the handles of those that match. Only templates that ask for a class, a profile or an id find them: programs
- * that clear a token by destroying all that an empty template finds must not meet what cannot be destroyed. */
-CK_RV builtin_find(const struct attrs *templ, CK_OBJECT_HANDLE **handles, size_t *n);
+/* The objects that every token has of its own, profiles and mechanisms: no application made them, nobody changes them, no
+ * count and no tree shows them. compat: the token's policy. CKR_OBJECT_HANDLE_INVALID. */
+CK_RV builtin_object(CK_OBJECT_HANDLE h, bool compat, struct object **o);
+/* Appends the handles of those that match. Only templates that ask for a class, a profile or an id find profiles, only those
+ * that ask for their class find mechanisms: programs that clear a token by destroying all that an empty template finds
+ * must not meet what cannot be destroyed. */
+CK_RV builtin_find(const struct attrs *templ, bool compat, CK_OBJECT_HANDLE **handles, size_t *n);
 
 /* ---- the calls that make objects: rules, mechanism and commit in one ----
  * Objects with CKA_TOKEN are committed; session objects come back without a handle, for the caller to keep.
@@ -162,6 +164,8 @@ struct maker {
 	CK_RV (*twins)(void *arg, const struct attrs *a, struct object ***v, size_t *n);
 	void *twins_arg;
 };
+/* C_CreateObject, C_CopyObject, C_GenerateKey, C_GenerateKeyPair (both in one commit), C_UnwrapKey: *o is the caller's
+ * reference. CKR_ codes of those calls; on failure nothing is made. */
 CK_RV make_create(const struct maker *m, const struct attrs *templ, struct object **o);
 CK_RV make_copy(const struct maker *m, struct object *source, const struct attrs *changes, struct object **o);
 CK_RV make_key(const struct maker *m, const CK_MECHANISM *mech, const struct attrs *templ, struct object **o);
@@ -176,6 +180,7 @@ struct derived_key {
 };
 CK_RV make_derive(const struct maker *m, const CK_MECHANISM *mech, struct object *base, const struct attrs *templ,
 	struct derived_key keys[DERIVED_MAX], size_t *n);
+/* C_WrapKey. out NULL, CKR_BUFFER_TOO_SMALL: *out_len becomes the length. */
 CK_RV make_wrap(const struct maker *m, const CK_MECHANISM *mech, struct object *wrapping, struct object *target,
 	uint8_t *out, CK_ULONG *out_len);
 /* PKCS#11 3.2: the parameter is the mechanism's message structure; tag and token-made nonce are written through
@@ -223,6 +228,7 @@ struct check_hooks {
 CK_RV vault_check(const struct vault_config *cfg, const struct check_hooks *hooks, struct check_report *r);
 
 /* ---- audit, behind state.h ---- */
+/* state_audit_add and state_audit_read, for fs/. */
 CK_RV vault_audit(struct vault *v, const struct audit_event *e);
 CK_RV vault_audit_read(struct vault *v, uint64_t after, size_t max,
 	bool (*each)(void *arg, const struct audit_event *e), void *arg, bool *intact);

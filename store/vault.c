@@ -435,9 +435,10 @@ header_install(struct token *t, const struct header *h, const uint8_t key[KEY_LE
 		t->header = next;
 		if (fstatat(t->dir.fd, HEADER_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			t->head_stat = st;
-		rv = remember_header(t);
 	}
 	lock_give(&t->lock);
+	if (rv == CKR_OK)
+		rv = remember_header(t); /* `commit` keeps the header what it is */
 	lock_give(&t->commit);
 	return rv;
 }

@@ -144,6 +144,11 @@ test_clients_refusals_leave_nothing()
 	holds refusals-leave-nothing
 }
 
+test_mechanism_objects_are_found_by_who_asks()
+{
+	holds mechanism-objects
+}
+
 test_profiles_are_found_by_who_asks()
 {
 	holds profiles
@@ -155,6 +160,60 @@ test_profiles_are_found_by_who_asks()
 test_ledger_value_comes_back()
 {
 	holds value-comes-back
+}
+
+# Sentences of the standard, each by its section.
+test_standard_3_6_dates()
+{
+	holds dates
+}
+
+test_standard_4_1_1_edwards_points()
+{
+	holds edwards-points
+}
+
+test_standard_4_6_2_trusted_certificates()
+{
+	holds trusted-certificates
+}
+
+test_standard_4_9_context_login_locked()
+{
+	tfs_stop
+	tfs_set pin_tries 3
+	tfs_start
+	holds context-login-locked
+}
+
+test_standard_5_9_4_message_part_errors()
+{
+	holds message-part-errors
+}
+
+test_standard_5_14_4_message_sign_part_errors()
+{
+	holds message-sign-part-errors
+}
+
+test_standard_5_18_4_what_is_unwrapped()
+{
+	holds unwrap-defaults
+}
+
+test_standard_6_3_curve_representations()
+{
+	holds curve-representations
+}
+
+test_standard_6_14_key_wrap_of_private_keys()
+{
+	holds key-wrap-private
+}
+
+test_standard_6_13_gmac_parameters()
+{
+	holds gmac-parameters
 }
 
 # The client says what it waits for; it goes on when it is so.

@@ -53,7 +53,7 @@ check-asan:
 		SANITIZER_LIBRARY=libasan.so TESTS="$(TESTS)"
 
 # Where several threads and clients meet.
-TSAN_TESTS = test_job test_rpc test_vault test_concurrency test_stream test_channel tests/test_process.sh
+TSAN_TESTS = test_job test_rpc test_rpc_threads test_vault test_concurrency test_stream test_channel tests/test_process.sh
 
 ## make check-tsan    the multi-client tests under the thread sanitizer
 .PHONY: check-tsan

@@ -187,6 +187,25 @@ hash_prefixes(void)
 	step_grow_derived(&m, key_made(CKK_GENERIC_SECRET, 32, "sensitive derive"));
 }
 
+/* SHA-512/t takes the length of its hash from the caller: a hash of few bits is a key that is found by trying. */
+static void
+hash_of_few_bits(void)
+{
+	CK_ULONG t;
+	CK_MECHANISM m = {CKM_SHA512_T_KEY_DERIVATION, &t, sizeof(t)};
+	CK_OBJECT_HANDLE base, part;
+	CK_BYTE value[1];
+
+	client_login();
+	base = key_made(CKK_GENERIC_SECRET, 32, "sensitive derive");
+	for (t = 1; t <= 8; t++)
+		if (!REFUSED(key_derive(&m, base, CKK_GENERIC_SECRET, 0, "sensitive sign", &part)) &&
+			step_one_byte(part, value, 1, 0))
+			attack_weak("a hash of %lu bits is found", (unsigned long)t);
+	t = 256;
+	step_grow_derived(&m, base);
+}
+
 static void
 encrypt_data_prefixes(void)
 {
@@ -434,6 +453,7 @@ const struct attack attacks_derive[] = {
 	{"cbc-encrypt-data", "Bortolozzo et al. 2010", cbc_encrypt_data},
 	{"des3-ecb-encrypt-data", "Bortolozzo et al. 2010", des3_ecb_encrypt_data},
 	{"hash-prefixes", "Clulow 2003", hash_prefixes},
+	{"hash-of-few-bits", "FIPS 180-4 5.3.6", hash_of_few_bits},
 	{"encrypt-data-prefixes", "Clulow 2003", encrypt_data_prefixes},
 	{"readable-hash", "PKCS#11 6.23", readable_hash},
 	{"unextractable-base", "PKCS#11 4.10", unextractable_base},

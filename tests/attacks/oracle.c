@@ -23,25 +23,22 @@ block_of(CK_BYTE block[256], int kind, const CK_BYTE *value, CK_ULONG len)
 	memcpy(block + 256 - len, value, len);
 }
 
-/* Bleichenbacher 1998: does C_Decrypt's code tell a good padding from a bad one? */
+/* Blocks of every kind, round by round: does the answer tell a good padding from a bad one? */
 static void
-pkcs1_decrypt(void)
+pkcs1_answers(CK_RV (*ask)(CK_OBJECT_HANDLE priv, const struct blob *c, int round), int rounds, CK_OBJECT_HANDLE pub,
+	CK_OBJECT_HANDLE priv)
 {
-	CK_OBJECT_HANDLE pub, priv;
-	struct own_rsa *own;
-	struct blob c, plain;
+	struct own_rsa *own = own_rsa_of(pub);
+	struct blob c;
 	CK_BYTE block[256], value[16] = {1, 2, 3};
 	CK_RV good = CKR_OK, rv;
 
-	client_login();
-	pair_rsa(2048, "encrypt", "sensitive decrypt", &pub, &priv);
-	own = own_rsa_of(pub);
-	for (int round = 0; round < 5; round++)
+	for (int round = 0; round < rounds; round++)
 		for (int kind = 0; kind < 5; kind++) {
 			block_of(block, kind, value, sizeof(value));
 			if (!own_rsa_encrypt(own, CKM_RSA_X_509, block, sizeof(block), &c))
 				continue;
-			rv = use_decrypt(mechanism(CKM_RSA_PKCS), priv, c.data, c.len, &plain);
+			rv = ask(priv, &c, round);
 			if (kind == 0)
 				good = rv;
 			else if (rv != good)
@@ -52,34 +49,45 @@ pkcs1_decrypt(void)
 		attack_safe("one answer for every padding");
 }
 
+static CK_RV
+pkcs1_ask_decrypt(CK_OBJECT_HANDLE priv, const struct blob *c, int round)
+{
+	struct blob plain;
+
+	(void)round;
+	return use_decrypt(mechanism(CKM_RSA_PKCS), priv, c->data, c->len, &plain);
+}
+
+/* As a key of one length, then of any. */
+static CK_RV
+pkcs1_ask_unwrap(CK_OBJECT_HANDLE priv, const struct blob *c, int round)
+{
+	CK_OBJECT_HANDLE key;
+
+	return key_unwrap(mechanism(CKM_RSA_PKCS), priv, c, CKO_SECRET_KEY, round == 0 ? CKK_AES : CKK_GENERIC_SECRET,
+		"sensitive", &key);
+}
+
+/* Bleichenbacher 1998, at C_Decrypt. */
+static void
+pkcs1_decrypt(void)
+{
+	CK_OBJECT_HANDLE pub, priv;
+
+	client_login();
+	pair_rsa(2048, "encrypt", "sensitive decrypt", &pub, &priv);
+	pkcs1_answers(pkcs1_ask_decrypt, 5, pub, priv);
+}
+
 /* Bardou et al. 2012: the same at C_UnwrapKey, for a key that does nothing else. */
 static void
 pkcs1_unwrap(void)
 {
-	CK_OBJECT_HANDLE pub, priv, key;
-	struct own_rsa *own;
-	struct blob c;
-	CK_BYTE block[256], value[16] = {1, 2, 3};
-	CK_RV good = CKR_OK, rv;
+	CK_OBJECT_HANDLE pub, priv;
 
 	client_login();
 	pair_rsa(2048, "wrap", "sensitive unwrap", &pub, &priv);
-	own = own_rsa_of(pub);
-	for (int type = 0; type < 2; type++)
-		for (int kind = 0; kind < 5; kind++) {
-			block_of(block, kind, value, sizeof(value));
-			if (!own_rsa_encrypt(own, CKM_RSA_X_509, block, sizeof(block), &c))
-				continue;
-			rv = key_unwrap(mechanism(CKM_RSA_PKCS), priv, &c, CKO_SECRET_KEY,
-				type == 0 ? CKK_AES : CKK_GENERIC_SECRET, "sensitive", &key);
-			if (kind == 0)
-				good = rv;
-			else if (rv != good)
-				attack_weak("good padding: %s; bad padding %d: %lx", attack_rv_name(good), kind,
-					(unsigned long)rv);
-		}
-	if (!REFUSED(good))
-		attack_safe("one answer for every padding");
+	pkcs1_answers(pkcs1_ask_unwrap, 2, pub, priv);
 }
 
 /* The way round: C_Decrypt is taken away from the key after the blob was made, or put into a copy. */
@@ -451,6 +459,39 @@ short_mac(void)
 		attack_weak("a MAC that is longer than its hash");
 }
 
+/* C_Verify tells whether a guess is right. Of a MAC that is cut to one byte, 256 guesses are enough, and as many for each
+ * byte that follows: a key that may only verify signs. */
+static void
+verify_signs(void)
+{
+	static const CK_BYTE text[] = "forged";
+	CK_ULONG len;
+	CK_MECHANISM m = {CKM_SHA256_HMAC_GENERAL, &len, sizeof(len)};
+	CK_OBJECT_HANDLE key;
+	CK_BYTE mac[32];
+	unsigned guess;
+
+	client_login();
+	key = key_made(CKK_GENERIC_SECRET, 32, "sensitive verify -sign");
+	client_mechanism = m.mechanism;
+	for (len = 1; len <= sizeof(mac); len++) {
+		for (guess = 0; guess < 256; guess++) {
+			mac[len - 1] = (CK_BYTE)guess;
+			if (REFUSED(f->C_VerifyInit(session, &m, key)))
+				return;
+			if (f->C_Verify(session, (CK_BYTE *)text, 6, mac, len) == CKR_OK)
+				break;
+		}
+		if (guess == 256)
+			return;
+		attack_weak("a byte of a MAC is found with a key that does not sign");
+	}
+	client_mechanism = CKM_SHA256_HMAC;
+	if (!REFUSED(f->C_VerifyInit(session, mechanism(CKM_SHA256_HMAC), key)) &&
+		f->C_Verify(session, (CK_BYTE *)text, 6, mac, sizeof(mac)) == CKR_OK)
+		attack_weak("a whole MAC, byte by byte");
+}
+
 const struct attack attacks_oracle[] = {
 	{"pkcs1-decrypt", "Bleichenbacher 1998", pkcs1_decrypt},
 	{"pkcs1-unwrap", "Bardou et al. 2012", pkcs1_unwrap},
@@ -466,5 +507,6 @@ const struct attack attacks_oracle[] = {
 	{"check-value", "PKCS#11 4.10", check_value},
 	{"read-sensitive", "PKCS#11 5.7.5", read_sensitive},
 	{"short-mac", "PKCS#11 6.27", short_mac},
+	{"verify-signs", "PKCS#11 5.15", verify_signs},
 	{0},
 };

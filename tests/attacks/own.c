@@ -102,6 +102,12 @@ own_key_wrap(const CK_BYTE *key, CK_ULONG key_len, const CK_BYTE *in, CK_ULONG l
 }
 
 bool
+own_key_wrap_pad(const CK_BYTE *key, CK_ULONG key_len, const CK_BYTE *in, CK_ULONG len, struct blob *out)
+{
+	return key_wrap_cipher(true, key, key_len, "-PAD", in, len, out);
+}
+
+bool
 own_open(CK_MECHANISM_TYPE type, const CK_BYTE *key, CK_ULONG key_len, const struct blob *in, struct blob *out)
 {
 	static const struct {

@@ -18,6 +18,8 @@ bool own_cipher(const char *name, bool encrypt, const CK_BYTE *key, const CK_BYT
 /* RFC 3394 unwrapping under a known key */
 bool own_key_unwrap(const CK_BYTE *key, CK_ULONG key_len, const struct blob *in, struct blob *out);
 bool own_key_wrap(const CK_BYTE *key, CK_ULONG key_len, const CK_BYTE *in, CK_ULONG len, struct blob *out);
+/* The same by RFC 5649 */
+bool own_key_wrap_pad(const CK_BYTE *key, CK_ULONG key_len, const CK_BYTE *in, CK_ULONG len, struct blob *out);
 /* The bytes of a blob made by C_WrapKey with mechanism(type) under a known AES key. */
 bool own_open(CK_MECHANISM_TYPE type, const CK_BYTE *key, CK_ULONG key_len, const struct blob *in, struct blob *out);
 bool own_sha256(const void *in, CK_ULONG len, CK_BYTE out[32]);

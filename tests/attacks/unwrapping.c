@@ -14,43 +14,41 @@ wrapped(CK_OBJECT_HANDLE target, CK_OBJECT_HANDLE *kek, struct blob *blob, CK_ME
 	return false;
 }
 
+/* Out by each of the mechanisms (NO_CLASS at the end) and in again, without a word of its being sensitive. */
+static void
+out_and_in(const CK_MECHANISM_TYPE *types, CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE unwrapping, CK_OBJECT_HANDLE target)
+{
+	CK_OBJECT_HANDLE again;
+	struct blob blob;
+
+	for (; *types != NO_CLASS; types++)
+		if (!REFUSED(key_wrap(mechanism(*types), wrapping, target, &blob)) &&
+			!REFUSED(key_unwrap(mechanism(*types), unwrapping, &blob, CKO_SECRET_KEY, CKK_AES,
+				"extractable encrypt", &again)))
+			step_read(again, target, "unwrapped");
+}
+
 /* Delaune et al. 2008: nothing in the blob says that the key was sensitive. */
 static void
 unwrap_not_sensitive(void)
 {
-	CK_OBJECT_HANDLE kek, target, again;
-	struct blob blob;
+	CK_OBJECT_HANDLE kek, target;
 
 	client_login();
 	target = step_target();
 	kek = key_made(CKK_AES, 32, "sensitive wrap unwrap");
-	for (size_t i = 0; steps_aes_wraps[i] != NO_CLASS; i++) {
-		CK_MECHANISM_TYPE type = steps_aes_wraps[i];
-
-		if (!REFUSED(key_wrap(mechanism(type), kek, target, &blob)) &&
-			!REFUSED(key_unwrap(mechanism(type), kek, &blob, CKO_SECRET_KEY, CKK_AES, "extractable encrypt",
-				&again)))
-			step_read(again, target, "unwrapped");
-	}
+	out_and_in(steps_aes_wraps, kek, kek, target);
 }
 
 static void
 rsa_unwrap_not_sensitive(void)
 {
-	CK_OBJECT_HANDLE pub, priv, target, again;
-	struct blob blob;
+	CK_OBJECT_HANDLE pub, priv, target;
 
 	client_login();
 	target = step_target();
 	pair_rsa(2048, "wrap", "sensitive unwrap", &pub, &priv);
-	for (size_t i = 0; steps_rsa_wraps[i] != NO_CLASS; i++) {
-		CK_MECHANISM_TYPE type = steps_rsa_wraps[i];
-
-		if (!REFUSED(key_wrap(mechanism(type), pub, target, &blob)) &&
-			!REFUSED(key_unwrap(mechanism(type), priv, &blob, CKO_SECRET_KEY, CKK_AES, "extractable encrypt",
-				&again)))
-			step_read(again, target, "unwrapped");
-	}
+	out_and_in(steps_rsa_wraps, pub, priv, target);
 }
 
 /* Another copy of the unwrapping key, or another role added to it, must not make the token forget. */

@@ -153,6 +153,26 @@ test_no_mechanism_cancels(void)
 	EXPECT(CKR_SESSION_HANDLE_INVALID, f->C_EncryptInit(session + 1000, NULL, aes));
 }
 
+/* Programs that fill in the type alone (PowerDNS) send what was on their stack; a hash function looks at none of it. */
+static void
+test_hash_functions_look_at_no_parameter(void)
+{
+	CK_MECHANISM stray = {CKM_SHA256, (void *)1, 0x7fff0000UL}, sized = {CKM_SHA256, NULL, 12};
+	CK_BYTE want[32], out[32];
+	CK_ULONG len = sizeof(want);
+
+	EXPECT(CKR_OK, f->C_DigestInit(session, &sha_mech));
+	EXPECT(CKR_OK, f->C_Digest(session, want, 0, want, &len));
+	for (int i = 0; i < 2; i++) {
+		len = sizeof(out);
+		EXPECT(CKR_OK, f->C_DigestInit(session, i == 0 ? &stray : &sized));
+		EXPECT(CKR_OK, f->C_Digest(session, out, 0, out, &len));
+		EXPECT(0, memcmp(want, out, sizeof(want)));
+	}
+	EXPECT(CKR_MECHANISM_PARAM_INVALID, f->C_SignInit(session,
+		&(CK_MECHANISM){hmac_mech.mechanism, (void *)1, 1}, mac));
+}
+
 static void
 test_an_error_ends_an_operation(void)
 {
@@ -346,6 +366,7 @@ main(int argc, char **argv)
 	NEED(make_key(CKM_AES_KEY_GEN, 32, &aes));
 	NEED(make_key(CKM_GENERIC_SECRET_KEY_GEN, 32, &mac));
 	test_no_mechanism_cancels();
+	test_hash_functions_look_at_no_parameter();
 	test_an_error_ends_an_operation();
 	test_a_search_is_cancelled();
 	test_messages();

@@ -9,11 +9,13 @@
 #include "semantics_token.h"
 #include "semantics_object.h"
 #include "semantics_client.h"
+#include "semantics_standard.h"
 
 int
 main(int argc, char **argv)
 {
-	static const struct check *const all[] = {checks_of_tokens, checks_of_objects, checks_of_clients};
+	static const struct check *const all[] = {checks_of_tokens, checks_of_objects, checks_of_clients,
+		checks_of_the_standard};
 
 	if (argc != 6) {
 		fprintf(stderr, "usage: semantics MODULE LABEL PIN SO_PIN CHECK\n");

@@ -139,6 +139,50 @@ profiles_answer(void)
 	WANT(CKR_ATTRIBUTE_READ_ONLY, f->C_CreateObject(session, new, 2, &o));
 }
 
+/* ---- mechanisms as objects: the list's, for who asks for the class ---- */
+
+static void
+mechanisms_answer(void)
+{
+	static CK_MECHANISM_TYPE list[1024];
+	static CK_OBJECT_HANDLE found[1024];
+	CK_OBJECT_CLASS class = CKO_MECHANISM;
+	CK_MECHANISM_TYPE type = 0, before = 0;
+	CK_ATTRIBUTE by[] = {ATTR_OF(CKA_CLASS, class), ATTR_OF(CKA_MECHANISM_TYPE, type)}, read = by[1];
+	CK_ULONG n_list = 1024, n = 0;
+	CK_MECHANISM_INFO info;
+	CK_OBJECT_HANDLE o;
+	CK_SLOT_ID slot;
+
+	NEED(client_begin(sem_label, NULL));
+	NEED(client_slot(sem_label, &slot));
+	NEED(f->C_GetMechanismList(slot, list, &n_list));
+	NEED(client_find(by, 1, found, 1024, &n));
+	CHECK(n >= n_list && n_list > 100); /* the list of the 2.40 interface leaves out what came later */
+	for (CK_ULONG i = 0; i < n; i++) {
+		NEED(f->C_GetAttributeValue(session, found[i], &read, 1));
+		NEED(f->C_GetMechanismInfo(slot, type, &info));
+		CHECK(i == 0 || type > before);
+		before = type;
+	}
+	for (CK_ULONG i = 0; i < n_list; i++) {
+		type = list[i];
+		NEED(client_find(by, 2, found, 1024, &n));
+		CHECK(n == 1);
+	}
+	WANT(CKR_ACTION_PROHIBITED, f->C_DestroyObject(session, found[0]));
+	WANT(CKR_ACTION_PROHIBITED, f->C_CopyObject(session, found[0], NULL, 0, &o));
+	/* PKCS#11 3.1 4.12.2: not without the class */
+	NEED(client_find(by + 1, 1, found, 1024, &n));
+	CHECK(n == 0);
+	NEED(client_find(NULL, 0, found, 1024, &n));
+	CHECK(n == 0);
+	type = 0x7fffffffUL;
+	NEED(client_find(by, 2, found, 1024, &n));
+	CHECK(n == 0);
+	WANT(CKR_ATTRIBUTE_READ_ONLY, f->C_CreateObject(session, by, 2, &o));
+}
+
 /* ---- the policy: stdin says when it was changed, stdout when it may be ---- */
 
 static void
@@ -230,6 +274,7 @@ static const struct check checks_of_clients[] = {
 	{"public-without-login", public_without_login},
 	{"refusals-leave-nothing", refusals_leave_nothing},
 	{"profiles", profiles_answer},
+	{"mechanism-objects", mechanisms_answer},
 	{"policy", policy_counts_at_once},
 	{"value-comes-back", value_comes_back},
 	{NULL, NULL},

@@ -122,7 +122,8 @@ static const char *const kinds[PARAM_KINDS] = {
 static void
 print_mechanism(const struct mech *row)
 {
-	static const char *const when[] = {[MECH_ALWAYS] = "", [MECH_COMPAT] = "compat", [MECH_LEGACY] = "legacy"};
+	static const char *const when[] = {[MECH_ALWAYS] = "", [MECH_COMPAT] = "compat", [MECH_LEGACY] = "legacy",
+		[MECH_SHORT] = "compat or legacy"};
 	const struct ck_name *name = ck_name_row(NAMES_MECH, row->type);
 	bool first = true;
 
@@ -138,7 +139,7 @@ print_mechanism(const struct mech *row)
 	if (row->max > 0)
 		printf(row->min == row->max ? "%lu" : "%lu-%lu", row->min, row->max);
 	if (row->max > 0)
-		printf(row->family->bits ? " bits" : " bytes");
+		printf(row->family->bits || row->type == CKM_GENERIC_SECRET_KEY_GEN ? " bits" : " bytes");
 	printf(" | ");
 	print_uses(row->flags);
 	printf(" | %s | %s | %s |\n", kinds[name->param], when[row->when], needs(row));

@@ -20,6 +20,10 @@
 
 #define BIG 8192
 
+/* Around the blocks of ciphers and hashes. */
+static const size_t lengths[] = {0, 1, 15, 16, 17, 31, 32, 33, 55, 56, 63, 64, 65, 111, 127, 128, 129, 255, 256, 1000, 4096};
+#define LENGTHS (sizeof(lengths) / sizeof(lengths[0]))
+
 static inline size_t
 unhex(const char *hex, uint8_t *out)
 {
@@ -87,7 +91,7 @@ make_pair(CK_MECHANISM_TYPE type, const uint8_t *params, size_t len, CK_ULONG bi
 	if (bits != 0)
 		attrs_set_ulong(&a, CKA_MODULUS_BITS, bits);
 	if (rv == CKR_OK)
-		rv = mech_generate_pair(&m, &a, &b, NULL);
+		rv = mech_generate_pair(&m, false, &a, &b, NULL);
 	if (rv == CKR_OK) {
 		*pub = as_object(&a);
 		*priv = as_object(&b);

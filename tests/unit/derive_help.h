@@ -9,50 +9,8 @@
 #define make_pair plain_pair
 #include "crypto_help.h"
 #undef make_pair
+#include "recorder.h"
 #include "rules_help.h"
-#include "store/token.h"
-
-static struct {
-	unsigned commits;
-	size_t puts; /* of the last commit */
-	CK_RV answer;
-	CK_OBJECT_HANDLE next;
-} vault;
-
-CK_RV
-token_commit(struct token *t, struct object **puts, size_t n_puts, struct object **deletes, size_t n_deletes)
-{
-	(void)t;
-	(void)deletes;
-	(void)n_deletes;
-	vault.commits++;
-	vault.puts = n_puts;
-	for (size_t i = 0; vault.answer == CKR_OK && i < n_puts; i++)
-		puts[i]->handle = ++vault.next;
-	return vault.answer;
-}
-
-CK_RV
-token_object(struct token *t, CK_OBJECT_HANDLE h, bool with_private, struct object **o)
-{
-	(void)t;
-	(void)h;
-	(void)with_private;
-	(void)o;
-	return CKR_OBJECT_HANDLE_INVALID;
-}
-
-CK_RV
-token_find_value(struct token *t, const uint8_t id[VALUE_ID_LEN], bool with_private, CK_OBJECT_HANDLE **handles,
-	size_t *n)
-{
-	(void)t;
-	(void)id;
-	(void)with_private;
-	*handles = NULL;
-	*n = 0;
-	return CKR_OK;
-}
 
 #define NO_TYPE (~0UL)
 #define FIRST_NAMED 100

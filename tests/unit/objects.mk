@@ -1,7 +1,7 @@
 # OBJECTS_<test> = objects it links beside the vocabulary; LIBS_<test> = libraries.
 OBJECTS_test_secret = store/secret store/secret_arena store/why
 LIBS_test_secret = $(CRYPTO_LIBS)
-OBJECTS_test_state = store/state store/state_index store/db store/secret store/secret_arena store/why
+OBJECTS_test_state = store/state store/state_index store/state_find store/db store/secret store/secret_arena store/why
 LIBS_test_state = $(CRYPTO_LIBS) $(SQLITE_LIBS)
 OBJECTS_test_handles = fs/handles
 OBJECTS_test_rpc = $(STORE:%=store/%) $(addprefix fs/,$(filter-out tree node_%,$(DAEMON)))
@@ -10,8 +10,8 @@ OBJECTS_test_rpc_ride = $(OBJECTS_test_rpc)
 LIBS_test_rpc_ride = $(LIBS_test_rpc)
 OBJECTS_test_rpc_derive = $(OBJECTS_test_rpc)
 LIBS_test_rpc_derive = $(LIBS_test_rpc)
-$(foreach t,login bounds rpc_modern,$(eval OBJECTS_test_$(t) = $(OBJECTS_test_rpc)))
-$(foreach t,login bounds rpc_modern,$(eval LIBS_test_$(t) = $(LIBS_test_rpc)))
+$(foreach t,login bounds rpc_modern rpc_object rpc_crypto rpc_threads,$(eval OBJECTS_test_$(t) = $(OBJECTS_test_rpc)))
+$(foreach t,login bounds rpc_modern rpc_object rpc_crypto rpc_threads,$(eval LIBS_test_$(t) = $(LIBS_test_rpc)))
 
 OBJECTS_test_channel = $(addprefix pkcs11/,channel lock peer ride search wake)
 OBJECTS_test_ride = $(OBJECTS_test_channel)
@@ -41,8 +41,8 @@ OBJECTS_test_policy = $(RULES_OBJECTS)
 LIBS_test_policy = $(CRYPTO_LIBS)
 OBJECTS_test_make = $(RULES_OBJECTS) store/make store/make_derive store/make_wrap store/ledger
 LIBS_test_make = $(CRYPTO_LIBS)
-$(foreach t,kdf tls two_step_wrap,$(eval OBJECTS_test_$(t) = $(OBJECTS_test_make)))
-$(foreach t,kdf tls two_step_wrap,$(eval LIBS_test_$(t) = $(CRYPTO_LIBS)))
+$(foreach t,make_wrap kdf hkdf sp800_108 agree pbkd2 tls two_step_wrap sha512_t,$(eval OBJECTS_test_$(t) = $(OBJECTS_test_make)))
+$(foreach t,make_wrap kdf hkdf sp800_108 agree pbkd2 tls two_step_wrap sha512_t,$(eval LIBS_test_$(t) = $(CRYPTO_LIBS)))
 OBJECTS_test_tree = fs/tree fs/audit fs/node_dir fs/node_text fs/node_object store/object store/rules_table store/secret store/secret_arena store/why
 LIBS_test_tree = $(CRYPTO_LIBS)
 CRYPTO_OBJECTS = $(addprefix store/,$(filter object rules% policy why secret% der curve mech% key% op%,$(STORE)))
@@ -66,7 +66,7 @@ OBJECTS_test_eddsa = $(CRYPTO_OBJECTS)
 LIBS_test_eddsa = $(CRYPTO_LIBS)
 OBJECTS_test_encap = $(RULES_OBJECTS) store/make store/make_derive store/make_wrap store/make_encap store/ledger
 LIBS_test_encap = $(CRYPTO_LIBS)
-$(foreach t,aead cipher message reuse,$(eval OBJECTS_test_$(t) = $(CRYPTO_OBJECTS)))
-$(foreach t,aead cipher message reuse,$(eval LIBS_test_$(t) = $(CRYPTO_LIBS)))
+$(foreach t,aead aes cipher mac message reuse,$(eval OBJECTS_test_$(t) = $(CRYPTO_OBJECTS)))
+$(foreach t,aead aes cipher mac message reuse,$(eval LIBS_test_$(t) = $(CRYPTO_LIBS)))
 OBJECTS_test_wrap = $(OBJECTS_test_make)
 LIBS_test_wrap = $(CRYPTO_LIBS)

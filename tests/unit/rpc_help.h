@@ -42,6 +42,31 @@ init_token(struct peer *p, CK_SLOT_ID slot, const char *so_pin, const char *labe
 		sizeof(padded));
 }
 
+/* A daemon on a vault of its own; false, with a message, if there can be none. */
+static inline bool
+bench_ready(struct bench *b)
+{
+	if (secret_start() == CKR_OK && bench_open(b) == CKR_OK)
+		return true;
+	fprintf(stderr, "no vault: %s\n", why_text());
+	return false;
+}
+
+/* A token with both PINs in slot 0. */
+static inline void
+make_token(struct bench *b, const char *label)
+{
+	struct peer p;
+	CK_ULONG s;
+
+	peer_open(&p, b->daemon);
+	CHECK_RV(CKR_OK, init_token(&p, 0, SO_PIN, label));
+	CHECK_RV(CKR_OK, open_session(&p, 0, RW, &s));
+	CHECK_RV(CKR_OK, login(&p, s, CKU_SO, SO_PIN));
+	CHECK_RV(CKR_OK, ask(&p, WIRE_INIT_PIN, "ub", s, PIN, strlen(PIN)));
+	peer_close(&p);
+}
+
 static inline CK_FLAGS
 token_flags(struct peer *p, CK_SLOT_ID slot)
 {

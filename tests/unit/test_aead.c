@@ -4,9 +4,6 @@
 #define MANY (1u << 20)
 static uint8_t data[BIG], *big, *out, *ref;
 
-static const size_t lengths[] = {0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 1000, 4096};
-#define LENGTHS (sizeof(lengths) / sizeof(lengths[0]))
-
 /* One message of any of the three; to: text || tag. */
 struct sealed {
 	CK_MECHANISM_TYPE type;

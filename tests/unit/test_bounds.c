@@ -206,10 +206,8 @@ main(void)
 	struct peer p;
 	CK_ULONG s;
 
-	if (secret_start() != CKR_OK || bench_open(&b) != CKR_OK) {
-		fprintf(stderr, "no vault: %s\n", why_text());
+	if (!bench_ready(&b))
 		return 1;
-	}
 	peer_open(&p, b.daemon);
 	CHECK_RV(CKR_OK, init_token(&p, 0, SO_PIN, "bounds"));
 	CHECK_RV(CKR_OK, open_session(&p, 0, RW, &s));

@@ -1,52 +1,16 @@
 /* C_EncapsulateKey and C_DecapsulateKey: what comes out, what it is allowed, and what is refused. The vault is replaced
- * by a recorder, as in test_make.c; the answers are compared with OpenSSL's own. */
+ * by a recorder; the answers are compared with OpenSSL's own. */
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 
+#include "recorder.h"
 #include "rules_help.h"
 #include "store/curve.h"
 #include "store/key.h"
 #include "store/mech.h"
 #include "store/secret.h"
-#include "store/token.h"
-
-static unsigned commits;
-
-CK_RV
-token_commit(struct token *t, struct object **puts, size_t n_puts, struct object **deletes, size_t n_deletes)
-{
-	(void)t;
-	(void)puts;
-	(void)n_puts;
-	(void)deletes;
-	(void)n_deletes;
-	commits++;
-	return CKR_OK;
-}
-
-CK_RV
-token_object(struct token *t, CK_OBJECT_HANDLE h, bool with_private, struct object **o)
-{
-	(void)t;
-	(void)h;
-	(void)with_private;
-	*o = NULL;
-	return CKR_OBJECT_HANDLE_INVALID;
-}
-
-CK_RV
-token_find_value(struct token *t, const uint8_t id[VALUE_ID_LEN], bool with_private, CK_OBJECT_HANDLE **handles,
-	size_t *n)
-{
-	(void)t;
-	(void)id;
-	(void)with_private;
-	*handles = NULL;
-	*n = 0;
-	return CKR_OK;
-}
 
 static size_t
 from_hex(const char *hex, uint8_t *out)
@@ -299,9 +263,9 @@ test_attributes(void)
 	CHECK(object_key_type(o) == CKK_GENERIC_SECRET);
 	object_put(o);
 	templ(&t, CKA_SENSITIVE, YES, CKA_EXTRACTABLE, NO, CKA_TOKEN, YES, END);
-	commits = 0;
+	vault.commits = 0;
 	o = there_and_back(&strict, &m, &t);
-	CHECK(commits == 2 && !attrs_bool(&o->attrs, CKA_EXTRACTABLE, true) && attrs_bool(&o->attrs, CKA_SENSITIVE, false));
+	CHECK(vault.commits == 2 && !attrs_bool(&o->attrs, CKA_EXTRACTABLE, true) && attrs_bool(&o->attrs, CKA_SENSITIVE, false));
 	object_put(o);
 	o = NULL;
 	templ(&t, CKA_CLASS, CKO_PRIVATE_KEY, END);

@@ -83,7 +83,7 @@ pair_of(CK_MECHANISM_TYPE type, const struct attrs *domain, CK_ULONG value_bits,
 	if (value_bits != 0)
 		attrs_set_ulong(&b, CKA_VALUE_BITS, value_bits);
 	if (rv == CKR_OK)
-		rv = mech_generate_pair(&m, &a, &b, NULL);
+		rv = mech_generate_pair(&m, false, &a, &b, NULL);
 	if (rv == CKR_OK) {
 		*pub = as_object(&a);
 		*priv = as_object(&b);
@@ -540,7 +540,7 @@ test_rules(void)
 	CHECK_RV(CKR_OK, rules_begin(&pub, &t, &first, HOW_GENERATE, &user));
 	attrs_free(&t);
 	CHECK_RV(CKR_OK, rules_begin(&priv, &t, &second, HOW_GENERATE, &user));
-	CHECK_RV(CKR_OK, mech_generate_pair(&pair, &pub, &priv, NULL));
+	CHECK_RV(CKR_OK, mech_generate_pair(&pair, false, &pub, &priv, NULL));
 	CHECK_RV(CKR_OK, rules_finish(&pub, HOW_GENERATE, &pair, NULL));
 	CHECK_RV(CKR_OK, rules_finish(&priv, HOW_GENERATE, &pair, NULL));
 	CHECK(attr_equal(attrs_get(&priv, CKA_PRIME), attrs_get(&domain, CKA_PRIME)));

@@ -32,20 +32,6 @@ move_in(struct bench *b, const char *path, const char *aside)
 	CHECK_RV(CKR_OK, vault_reload(b->daemon->vault));
 }
 
-static void
-make_token(struct bench *b, const char *label)
-{
-	struct peer p;
-	CK_ULONG s;
-
-	peer_open(&p, b->daemon);
-	CHECK_RV(CKR_OK, init_token(&p, 0, SO_PIN, label));
-	CHECK_RV(CKR_OK, open_session(&p, 0, RW, &s));
-	CHECK_RV(CKR_OK, login(&p, s, CKU_SO, SO_PIN));
-	CHECK_RV(CKR_OK, ask(&p, WIRE_INIT_PIN, "ub", s, PIN, strlen(PIN)));
-	peer_close(&p);
-}
-
 static bool
 unlocked(struct bench *b)
 {
@@ -257,10 +243,8 @@ main(void)
 {
 	struct bench b = {0};
 
-	if (secret_start() != CKR_OK || bench_open(&b) != CKR_OK) {
-		fprintf(stderr, "no vault: %s\n", why_text());
+	if (!bench_ready(&b))
 		return 1;
-	}
 	make_token(&b, "one");
 	test_login_does_not_pass_to_another_token_in_the_slot(&b);
 	test_login_ends_when_the_token_is_read_anew(&b);

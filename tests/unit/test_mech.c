@@ -61,7 +61,7 @@ test_implies(void)
 	m.mechanism = CKM_SHA256;
 	CHECK_RV(CKR_MECHANISM_INVALID, mech_implies(&m, &t, &a, NULL));
 	CHECK_RV(CKR_MECHANISM_INVALID, mech_generate_key(&m, &a, NULL));
-	CHECK_RV(CKR_MECHANISM_INVALID, mech_generate_pair(&m, &a, &b, NULL));
+	CHECK_RV(CKR_MECHANISM_INVALID, mech_generate_pair(&m, false, &a, &b, NULL));
 }
 
 static CK_RV
@@ -115,7 +115,7 @@ try_rsa(CK_ULONG bits, const void *e, size_t e_len, struct cancel *c)
 		attrs_set_ulong(&a, CKA_MODULUS_BITS, bits);
 	if (e != NULL)
 		attrs_set(&a, CKA_PUBLIC_EXPONENT, e, e_len);
-	rv = mech_generate_pair(&m, &a, &b, c);
+	rv = mech_generate_pair(&m, false, &a, &b, c);
 	if (rv == CKR_OK) {
 		CHECK_RV(CKR_OK, key_check(&a));
 		CHECK_RV(CKR_OK, key_check(&b));

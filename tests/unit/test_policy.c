@@ -359,6 +359,28 @@ test_raw_rsa_needs_both_usages(void)
 	object_put(o);
 }
 
+/* What C_Verify tells of a short MAC is as good as a signature, for a key that may not make any. */
+static void
+test_short_macs_want_a_key_that_signs(void)
+{
+	struct attrs a = {0};
+	struct object *o = NULL;
+
+	templ(&a, CKA_CLASS, CKO_SECRET_KEY, CKA_KEY_TYPE, CKK_GENERIC_SECRET, CKA_SIGN, NO, CKA_VERIFY, YES, END);
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK_RV(CKR_KEY_FUNCTION_NOT_PERMITTED, rules_mac(o, 1, false));
+	CHECK_RV(CKR_KEY_FUNCTION_NOT_PERMITTED, rules_mac(o, 7, false));
+	CHECK_RV(CKR_OK, rules_mac(o, 8, false));
+	CHECK_RV(CKR_OK, rules_mac(o, 1, true));
+	CHECK_RV(CKR_OK, rules_mac(o, 0, false));
+	CHECK_RV(CKR_OK, rules_mac(NULL, 0, false));
+	object_put(o);
+	templ(&a, CKA_CLASS, CKO_SECRET_KEY, CKA_KEY_TYPE, CKK_GENERIC_SECRET, CKA_SIGN, YES, CKA_VERIFY, YES, END);
+	CHECK_RV(CKR_OK, object_new(&o, &a));
+	CHECK_RV(CKR_OK, rules_mac(o, 1, false));
+	object_put(o);
+}
+
 static bool
 inherits(const struct object *parent, enum rules_how how, bool compat, CK_ATTRIBUTE_TYPE type,
 	bool value)
@@ -421,6 +443,7 @@ main(void)
 	test_wrap_key_from_a_password();
 	test_mechanism_of_the_other_policy();
 	test_raw_rsa_needs_both_usages();
+	test_short_macs_want_a_key_that_signs();
 	test_heritage();
 	return unit_done("test_policy");
 }

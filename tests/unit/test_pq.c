@@ -27,7 +27,7 @@ make_pq(CK_MECHANISM_TYPE type, CK_ULONG set, struct object **pub, struct object
 	if (rv == CKR_OK && set != 0)
 		attrs_set_ulong(&a, CKA_PARAMETER_SET, set);
 	if (rv == CKR_OK)
-		rv = mech_generate_pair(&m, &a, &b, NULL);
+		rv = mech_generate_pair(&m, false, &a, &b, NULL);
 	if (rv == CKR_OK) {
 		*pub = as_object(&a);
 		*priv = as_object(&b);
@@ -167,7 +167,7 @@ test_set_in_both_templates(CK_MECHANISM_TYPE gen)
 		CHECK_RV(CKR_OK, mech_implies(&m, NULL, &a, &b));
 		attrs_set_ulong(&a, CKA_PARAMETER_SET, 1);
 		attrs_set_ulong(&b, CKA_PARAMETER_SET, set);
-		CHECK_RV(set == 1 ? CKR_OK : CKR_TEMPLATE_INCONSISTENT, mech_generate_pair(&m, &a, &b, NULL));
+		CHECK_RV(set == 1 ? CKR_OK : CKR_TEMPLATE_INCONSISTENT, mech_generate_pair(&m, false, &a, &b, NULL));
 		attrs_free(&a);
 		attrs_free(&b);
 	}

@@ -515,6 +515,11 @@ test_profiles_are_the_tokens_own(void)
 	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, begin(&a, &t, HOW_CREATE, &user));
 	templ(&t, CKA_PROFILE_ID, CKP_BASELINE_PROVIDER, END);
 	CHECK_RV(CKR_ATTRIBUTE_READ_ONLY, begin(&a, &t, HOW_CREATE, &user));
+	attrs_free(&t);
+	templ(&t, CKA_CLASS, CKO_MECHANISM, END);
+	CHECK_RV(CKR_TEMPLATE_INCOMPLETE, begin(&a, &t, HOW_CREATE, &user));
+	templ(&t, CKA_MECHANISM_TYPE, CKM_SHA256, END);
+	CHECK_RV(CKR_ATTRIBUTE_READ_ONLY, begin(&a, &t, HOW_CREATE, &user));
 	templ(&t, CKA_CLASS, CKO_VALIDATION, END);
 	CHECK_RV(CKR_ATTRIBUTE_VALUE_INVALID, begin(&a, &t, HOW_CREATE, &user));
 	templ(&t, CKA_CLASS, 0xce534353UL, END); /* NSS's trust */

@@ -159,7 +159,7 @@ look_at(struct look *l, const char *state)
 {
 	struct vault_config cfg = scratch_config(&s, state);
 	struct vault *v = calloc(1, sizeof(*v));
-	struct journal_replay r;
+	struct finding f;
 	struct token *t = NULL;
 	struct live live = {0};
 
@@ -178,10 +178,10 @@ look_at(struct look *l, const char *state)
 		CHECK_RV(CKR_OK, state_open(&v->state, cfg.state, key, true));
 	}
 	CHECK_RV(CKR_OK, token_new(v, serial, &t));
-	l->rv = token_examine(t, &live, &r);
+	l->rv = token_examine(t, &live, &f);
 	if (l->rv != CKR_OK)
 		add_reason(l, why_text());
-	l->rolled_back = t->state == TOKEN_ROLLED_BACK;
+	l->rolled_back = f.state == TOKEN_ROLLED_BACK;
 	CHECK_RV(CKR_OK, secret_copy(&t->key, token_key, KEY_LEN));
 	if (l->rv == CKR_OK)
 		look_at_objects(t, &live, l);

@@ -187,6 +187,13 @@ mech_offered(const struct mech *row, bool compat)
 	return row->when != MECH_COMPAT || compat;
 }
 
+CK_FLAGS
+mech_flags(const struct mech *row, bool compat)
+{
+	(void)compat;
+	return row->flags;
+}
+
 bool
 token_compat(struct token *t)
 {
@@ -197,6 +204,17 @@ token_compat(struct token *t)
 const struct mech *
 mech_at(size_t i)
 {
+	return &mechs[i];
+}
+
+const struct mech *
+mech_find_for(CK_MECHANISM_TYPE type, bool compat)
+{
+	size_t i = 0;
+
+	(void)compat;
+	while (mechs[i].type != type)
+		i++;
 	return &mechs[i];
 }
 

@@ -43,6 +43,12 @@ every_row_has_its_word(void)
 	CHECK(mech_row(100000) == NULL);
 }
 
+static bool
+is_second(const struct mech *row)
+{
+	return row->when == MECH_LEGACY || row->when == MECH_SHORT;
+}
+
 /* Each row is found where it is offered; no row is written twice for one kind of token. */
 static void
 rows_are_reached(void)
@@ -53,16 +59,18 @@ rows_are_reached(void)
 		bool there = row->family->there == NULL || row->family->there(row);
 
 		for (size_t j = 0; j < i && (other = mech_row(j)) != NULL; j++) {
-			CHECK(other->type != row->type || (other->when == MECH_LEGACY) != (row->when == MECH_LEGACY));
-			if (other->type == row->type && (other->when == MECH_LEGACY) == (row->when == MECH_LEGACY))
+			CHECK(other->type != row->type || is_second(other) != is_second(row));
+			if (other->type == row->type && is_second(other) == is_second(row))
 				fprintf(stderr, "%s stands twice\n", ck_name(NAMES_MECH, row->type));
 		}
-		if (there && row->when != MECH_LEGACY)
-			CHECK(mech_find(row->type) == row);
+		if (there && !is_second(row))
+			CHECK(mech_find(row->type) == row && mech_find_for(row->type, false) == row);
+		if (there && row->when == MECH_SHORT)
+			CHECK(mech_find(row->type) != row && mech_find_for(row->type, true) == row);
 	}
 	mech_set_legacy(true);
 	for (size_t i = 0; (row = mech_row(i)) != NULL; i++)
-		if (row->when == MECH_LEGACY && (row->family->there == NULL || row->family->there(row)))
+		if (is_second(row) && (row->family->there == NULL || row->family->there(row)))
 			CHECK(mech_find(row->type) == row);
 	mech_set_legacy(false);
 }

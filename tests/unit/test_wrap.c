@@ -1,39 +1,9 @@
 /* C_WrapKeyAuthenticated, and what else AES-GCM and AES-CCM may wrap: who makes the nonce, under which key, with how long
  * a tag. The vault is no part of it: all keys are session objects. */
+#include "recorder.h"
 #include "rules_help.h"
 #include "store/mech.h"
 #include "store/secret.h"
-#include "store/token.h"
-
-CK_RV
-token_commit(struct token *t, struct object **puts, size_t n_puts, struct object **deletes, size_t n_deletes)
-{
-	(void)t;
-	(void)puts;
-	(void)deletes;
-	return n_puts + n_deletes > 0 ? CKR_OK : CKR_GENERAL_ERROR;
-}
-
-CK_RV
-token_object(struct token *t, CK_OBJECT_HANDLE h, bool with_private, struct object **o)
-{
-	(void)t;
-	(void)h;
-	(void)with_private;
-	(void)o;
-	return CKR_OBJECT_HANDLE_INVALID;
-}
-
-CK_RV
-token_find_value(struct token *t, const uint8_t id[VALUE_ID_LEN], bool with_private, CK_OBJECT_HANDLE **handles, size_t *n)
-{
-	(void)t;
-	(void)id;
-	(void)with_private;
-	*handles = NULL;
-	*n = 0;
-	return CKR_OK;
-}
 
 static struct maker maker;
 static uint8_t iv[13], tag[16], blob[128];
