@@ -113,6 +113,15 @@ key_secret(CK_KEY_TYPE type, struct blob value, CK_FLAGS uses, CK_OBJECT_HANDLE 
 	return object_make(&t, h);
 }
 
+CK_OBJECT_HANDLE
+base_secret(CK_KEY_TYPE type, struct blob value)
+{
+	CK_OBJECT_HANDLE h = 0;
+
+	is_ok("a base key", key_secret(type, value, CKF_DERIVE | USE_SIGN, &h));
+	return h;
+}
+
 bool
 get_blob(CK_OBJECT_HANDLE h, CK_ATTRIBUTE_TYPE type, struct blob *value)
 {
@@ -139,8 +148,8 @@ get_ulong(CK_OBJECT_HANDLE h, CK_ATTRIBUTE_TYPE type)
 }
 
 /* ---- asymmetric keys ---- */
-static struct blob
-number(const EVP_PKEY *pkey, const char *name, size_t len)
+struct blob
+pkey_number(const EVP_PKEY *pkey, const char *name, size_t len)
 {
 	BIGNUM *n = NULL;
 	struct blob b;
@@ -215,10 +224,10 @@ type_of(const EVP_PKEY *pkey)
 static void
 put_domain(struct templ *t, const EVP_PKEY *pkey, CK_KEY_TYPE type)
 {
-	templ_blob(t, CKA_PRIME, number(pkey, OSSL_PKEY_PARAM_FFC_P, 0));
+	templ_blob(t, CKA_PRIME, pkey_number(pkey, OSSL_PKEY_PARAM_FFC_P, 0));
 	if (type == CKK_DSA)
-		templ_blob(t, CKA_SUBPRIME, number(pkey, OSSL_PKEY_PARAM_FFC_Q, 0));
-	templ_blob(t, CKA_BASE, number(pkey, OSSL_PKEY_PARAM_FFC_G, 0));
+		templ_blob(t, CKA_SUBPRIME, pkey_number(pkey, OSSL_PKEY_PARAM_FFC_Q, 0));
+	templ_blob(t, CKA_BASE, pkey_number(pkey, OSSL_PKEY_PARAM_FFC_G, 0));
 }
 
 CK_RV
@@ -227,16 +236,17 @@ key_public(EVP_PKEY *pkey, CK_FLAGS uses, CK_OBJECT_HANDLE *h)
 	CK_KEY_TYPE type = type_of(pkey);
 	struct templ t = {.n = 0};
 
-	templ_key(&t, CKO_PUBLIC_KEY, type, uses & USE_PUBLIC);
+	templ_key(&t, CKO_PUBLIC_KEY, type, uses & (USE_PUBLIC | CKF_ENCAPSULATE));
 	switch (type) {
 	case CKK_RSA:
-		templ_blob(&t, CKA_MODULUS, number(pkey, OSSL_PKEY_PARAM_RSA_N, 0));
-		templ_blob(&t, CKA_PUBLIC_EXPONENT, number(pkey, OSSL_PKEY_PARAM_RSA_E, 0));
+		templ_blob(&t, CKA_MODULUS, pkey_number(pkey, OSSL_PKEY_PARAM_RSA_N, 0));
+		templ_blob(
+			&t, CKA_PUBLIC_EXPONENT, pkey_number(pkey, OSSL_PKEY_PARAM_RSA_E, 0));
 		break;
 	case CKK_DH:
 	case CKK_DSA:
 		put_domain(&t, pkey, type);
-		templ_blob(&t, CKA_VALUE, number(pkey, OSSL_PKEY_PARAM_PUB_KEY, 0));
+		templ_blob(&t, CKA_VALUE, pkey_number(pkey, OSSL_PKEY_PARAM_PUB_KEY, 0));
 		break;
 	default:
 		templ_blob(&t, CKA_EC_PARAMS, curve_oid(pkey));
@@ -267,21 +277,21 @@ key_private(EVP_PKEY *pkey, CK_FLAGS uses, CK_OBJECT_HANDLE *h)
 	CK_KEY_TYPE type = type_of(pkey);
 	struct templ t = {.n = 0};
 
-	templ_key(&t, CKO_PRIVATE_KEY, type, uses & USE_PRIVATE);
+	templ_key(&t, CKO_PRIVATE_KEY, type, uses & (USE_PRIVATE | CKF_DECAPSULATE));
 	switch (type) {
 	case CKK_RSA:
 		for (size_t i = 0; i < NELEMS(rsa); i++)
-			templ_blob(&t, rsa[i].attr, number(pkey, rsa[i].name, 0));
+			templ_blob(&t, rsa[i].attr, pkey_number(pkey, rsa[i].name, 0));
 		break;
 	case CKK_DH:
 	case CKK_DSA:
 		put_domain(&t, pkey, type);
-		templ_blob(&t, CKA_VALUE, number(pkey, OSSL_PKEY_PARAM_PRIV_KEY, 0));
+		templ_blob(&t, CKA_VALUE, pkey_number(pkey, OSSL_PKEY_PARAM_PRIV_KEY, 0));
 		break;
 	case CKK_EC:
 		templ_blob(&t, CKA_EC_PARAMS, curve_oid(pkey));
 		templ_blob(&t, CKA_VALUE,
-			number(pkey, OSSL_PKEY_PARAM_PRIV_KEY,
+			pkey_number(pkey, OSSL_PKEY_PARAM_PRIV_KEY,
 				((size_t)EVP_PKEY_get_bits(pkey) + 7) / 8));
 		break;
 	default:

@@ -190,6 +190,14 @@ is_ok(const char *what, CK_RV rv)
 }
 
 void
+must_give(const char *what, CK_RV wanted, CK_RV got)
+{
+	checks++;
+	if (got != wanted)
+		fail("%s gave 0x%lx, not 0x%lx", what, got, wanted);
+}
+
+void
 must_be(bool what, const char *text)
 {
 	if (what)

@@ -6,8 +6,9 @@
  */
 #include "cross.h"
 
-static const CK_FLAGS inits[] = {
-	CKF_ENCRYPT, CKF_DECRYPT, CKF_SIGN, CKF_VERIFY, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER};
+static const CK_FLAGS inits[] = {CKF_ENCRYPT, CKF_DECRYPT, CKF_SIGN, CKF_VERIFY,
+	CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER, CKF_MESSAGE_ENCRYPT, CKF_MESSAGE_DECRYPT,
+	CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY};
 
 static CK_RV
 make_secret(const struct proof *p, CK_ULONG size, CK_OBJECT_HANDLE *pub, CK_OBJECT_HANDLE *priv)
@@ -20,6 +21,15 @@ make_secret(const struct proof *p, CK_ULONG size, CK_OBJECT_HANDLE *pub, CK_OBJE
 	return rv;
 }
 
+CK_RV
+make_none(const struct proof *p, CK_ULONG size, CK_OBJECT_HANDLE *pub, CK_OBJECT_HANDLE *priv)
+{
+	(void)pub, (void)priv;
+	return (p->size > 0 ? size == p->size : size >= 1 && size <= 65536)
+		       ? CKR_OK
+		       : CKR_KEY_SIZE_RANGE;
+}
+
 static CK_RV
 make(const struct proof *p, CK_ULONG size, CK_OBJECT_HANDLE *pub, CK_OBJECT_HANDLE *priv)
 {
@@ -30,7 +40,8 @@ make(const struct proof *p, CK_ULONG size, CK_OBJECT_HANDLE *pub, CK_OBJECT_HAND
 static CK_OBJECT_HANDLE
 half(CK_FLAGS flag, CK_OBJECT_HANDLE pub, CK_OBJECT_HANDLE priv)
 {
-	return (flag & USE_PUBLIC) != 0 ? pub : priv;
+	return (flag & (USE_PUBLIC | CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_VERIFY)) != 0 ? pub
+										     : priv;
 }
 
 static bool
@@ -50,6 +61,39 @@ must_refuse(const char *what, CK_RV rv)
 	checks++;
 	if (!refused(rv) && (has_param || rv != CKR_MECHANISM_PARAM_INVALID))
 		fail("%s is no flag of it, and gave 0x%lx", what, rv);
+}
+
+/* Calls of 3.2 that no C_*Init comes before. */
+static void
+refuse_modern(CK_MECHANISM *m, CK_OBJECT_HANDLE pub, CK_OBJECT_HANDLE priv,
+	CK_OBJECT_HANDLE target, struct templ *t)
+{
+	CK_BYTE text[256] = {0}, aad[1] = {0};
+	CK_ULONG n = sizeof(text);
+	CK_OBJECT_HANDLE made;
+	bool seals = false;
+
+	for (size_t i = 0; i < proofs_seal.n; i++)
+		seals |= proofs_seal.rows[i].type == m->mechanism;
+	if (!claims(CKF_VERIFY) && pub != 0)
+		must_refuse("C_VerifySignatureInit",
+			f3->C_VerifySignatureInit(session, m, pub, text, 64));
+	if (!claims(CKF_ENCAPSULATE) && pub != 0)
+		must_refuse("encapsulation",
+			f3->C_EncapsulateKey(session, m, pub, t->a, t->n, text, &n, &made));
+	if (!claims(CKF_DECAPSULATE) && priv != 0)
+		must_refuse("decapsulation",
+			f3->C_DecapsulateKey(session, m, priv, t->a, t->n, text, 64, &made));
+	/* the parameter is the other calls': it must not be read as a message's that is as long
+	 */
+	n = sizeof(text);
+	if (!seals && pub != 0)
+		must_refuse("C_WrapKeyAuthenticated",
+			f3->C_WrapKeyAuthenticated(session, m, pub, target, aad, 1, text, &n));
+	if (!seals && priv != 0)
+		must_refuse("C_UnwrapKeyAuthenticated",
+			f3->C_UnwrapKeyAuthenticated(
+				session, m, priv, text, 64, t->a, t->n, aad, 1, &made));
 }
 
 static void
@@ -74,6 +118,7 @@ refuse_key_flags(CK_MECHANISM *m, CK_OBJECT_HANDLE pub, CK_OBJECT_HANDLE priv)
 	templ_ulong(&t, CKA_VALUE_LEN, 16);
 	if (!claims(CKF_DERIVE) && priv != 0)
 		must_refuse("derivation", f->C_DeriveKey(session, m, priv, t.a, t.n, &made));
+	refuse_modern(m, pub, priv, target, &t);
 }
 
 static void

@@ -1,7 +1,6 @@
 #include "oracle.h"
 
 #include <openssl/err.h>
-#include <openssl/rsa.h>
 
 /* ---- BLAKE2b: RFC 7693 ---- */
 static uint64_t
@@ -329,50 +328,4 @@ CK_MECHANISM_TYPE
 some_hash(void)
 {
 	return hashes[chance(COMMON_HASHES)].digest;
-}
-
-/* ---- keys ---- */
-EVP_PKEY *
-rsa_key(unsigned bits)
-{
-	static struct {
-		unsigned bits;
-		EVP_PKEY *pkey;
-	} pool[16];
-
-	for (size_t i = 0; i < NELEMS(pool); i++) {
-		if (pool[i].bits == bits)
-			return pool[i].pkey;
-		if (pool[i].bits == 0) {
-			pool[i].bits = bits;
-			must_be((pool[i].pkey = EVP_RSA_gen(bits)) != NULL, "RSA");
-			return pool[i].pkey;
-		}
-	}
-	must_be(false, "too many kinds of RSA keys");
-	return NULL;
-}
-
-EVP_PKEY *
-ec_key(const char *group)
-{
-	static struct {
-		const char *group;
-		EVP_PKEY *pkey;
-	} pool[32];
-	bool plain = strncmp(group, "ED", 2) == 0 || strncmp(group, "X", 1) == 0;
-
-	for (size_t i = 0; i < NELEMS(pool); i++) {
-		if (pool[i].group != NULL && strcmp(pool[i].group, group) == 0)
-			return pool[i].pkey;
-		if (pool[i].group == NULL) {
-			pool[i].group = group;
-			pool[i].pkey = plain ? EVP_PKEY_Q_keygen(NULL, NULL, group)
-					     : EVP_EC_gen(group);
-			must_be(pool[i].pkey != NULL, group);
-			return pool[i].pkey;
-		}
-	}
-	must_be(false, "too many curves");
-	return NULL;
 }

@@ -88,8 +88,4 @@ const char *hash_of_kdf(CK_ULONG kdf);
 /* One of them by chance. */
 CK_MECHANISM_TYPE some_hash(void);
 
-/* Pools of keys that take long to make; never freed. */
-EVP_PKEY *rsa_key(unsigned bits);
-EVP_PKEY *ec_key(const char *group);
-
 #endif

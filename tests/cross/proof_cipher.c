@@ -1,5 +1,5 @@
 /* Ciphers of secret keys: modes of AES and 3DES, ChaCha20, authenticated ones, key wrap. */
-#include "oracle.h"
+#include "pkey.h"
 
 enum { PKCS7 = 1, AUTHENTIC = 2, NO_STREAM = 4 };
 
@@ -122,21 +122,12 @@ key_wrap(const struct proof *p, const CK_MECHANISM *m, struct blob key, struct b
 
 /* ---- parameters ---- */
 static void
-give(CK_MECHANISM *m, const void *param, size_t len)
-{
-	struct blob b = blob_of(param, len);
-
-	m->pParameter = b.data;
-	m->ulParameterLen = len;
-}
-
-static void
 iv_param(const struct proof *p, CK_MECHANISM *m, size_t in_len)
 {
 	struct blob iv = blob_random(p->size);
 
 	(void)in_len;
-	give(m, iv.data, iv.len);
+	param_give(m, iv.data, iv.len);
 }
 
 static void
@@ -155,7 +146,7 @@ counter_param(const struct proof *p, CK_MECHANISM *m, size_t in_len)
 
 	(void)p, (void)in_len;
 	memcpy(c.cb, block.data, 16);
-	give(m, &c, sizeof(c));
+	param_give(m, &c, sizeof(c));
 }
 
 static void
@@ -172,7 +163,7 @@ gcm_param(const struct proof *p, CK_MECHANISM *m, size_t in_len)
 		.ulTagBits = tags[chance(NELEMS(tags))]};
 
 	(void)p, (void)in_len;
-	give(m, &g, sizeof(g));
+	param_give(m, &g, sizeof(g));
 }
 
 static void
@@ -184,7 +175,7 @@ ccm_param(const struct proof *p, CK_MECHANISM *m, size_t in_len)
 		4 + 2 * chance(7)};
 
 	(void)p;
-	give(m, &c, sizeof(c));
+	param_give(m, &c, sizeof(c));
 }
 
 static void
@@ -194,7 +185,7 @@ chacha_poly_param(const struct proof *p, CK_MECHANISM *m, size_t in_len)
 	struct x_chacha_poly c = {nonce.data, 96, aad.len ? aad.data : NULL, aad.len};
 
 	(void)p, (void)in_len;
-	give(m, &c, sizeof(c));
+	param_give(m, &c, sizeof(c));
 }
 
 static void
@@ -206,7 +197,7 @@ chacha_param(const struct proof *p, CK_MECHANISM *m, size_t in_len)
 
 	(void)p, (void)in_len;
 	counter.data[counter.len - 1] &= 0x7f; /* does not come round */
-	give(m, &c, sizeof(c));
+	param_give(m, &c, sizeof(c));
 }
 
 /* ---- proofs ---- */
@@ -392,10 +383,6 @@ static const struct proof rows[] = {
 	{CKM_AES_KEY_WRAP, prove_cipher, "AES-#-WRAP", CKK_AES, 8, 8, AUTHENTIC | NO_STREAM,
 		maybe_iv_param, key_wrap},
 	{CKM_AES_KEY_WRAP_PAD, prove_cipher, "AES-#-WRAP", CKK_AES, 8, 0,
-		AUTHENTIC | NO_STREAM | PKCS7, maybe_iv_param, key_wrap},
-	{CKM_AES_KEY_WRAP_PKCS7, prove_cipher, "AES-#-WRAP", CKK_AES, 8, 0,
-		AUTHENTIC | NO_STREAM | PKCS7, maybe_iv_param, key_wrap},
-	{CKM_AES_KEY_WRAP_PKCS7, prove_cipher, "AES-#-WRAP", CKK_AES, 8, 0,
 		AUTHENTIC | NO_STREAM | PKCS7, maybe_iv_param, key_wrap},
 	{CKM_AES_KEY_WRAP_PKCS7, prove_cipher, "AES-#-WRAP", CKK_AES, 8, 0,
 		AUTHENTIC | NO_STREAM | PKCS7, maybe_iv_param, key_wrap},

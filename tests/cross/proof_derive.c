@@ -1,8 +1,6 @@
 /* Keys out of keys: hashed, joined, cut out, encrypted; public out of private; and keys wrapped
  * under a key made for it. */
-#include <openssl/rsa.h>
-
-#include "oracle.h"
+#include "pkey.h"
 
 struct x_rsa_aes { /* CK_RSA_AES_KEY_WRAP_PARAMS */
 	CK_ULONG bits;
@@ -13,31 +11,13 @@ struct x_ecdh_aes { /* CK_ECDH_AES_KEY_WRAP_PARAMS */
 	CK_BYTE *shared;
 };
 
-static void
-give(CK_MECHANISM *m, const void *param, size_t len)
-{
-	struct blob b = blob_of(param, len);
-
-	m->pParameter = b.data;
-	m->ulParameterLen = len;
-}
-
-static CK_OBJECT_HANDLE
-base_key(CK_KEY_TYPE type, struct blob value)
-{
-	CK_OBJECT_HANDLE h = 0;
-
-	is_ok("a base key", key_secret(type, value, CKF_DERIVE | CKF_SIGN, &h));
-	return h;
-}
-
 /* ---- a hash of the key: 3.1 6.20.5 and its like ---- */
 static void
 prove_hashed(const struct proof *p)
 {
 	CK_MECHANISM m = {p->type, NULL, 0};
 	struct blob value = blob_random(1 + chance(200)), hash = oracle_hash(p->name, value);
-	CK_OBJECT_HANDLE base = base_key(CKK_GENERIC_SECRET, value);
+	CK_OBJECT_HANDLE base = base_secret(CKK_GENERIC_SECRET, value);
 	CK_RV rv;
 	struct templ t = {.n = 0};
 	CK_OBJECT_HANDLE h;
@@ -59,14 +39,14 @@ prove_joined(const struct proof *p)
 {
 	struct blob value = blob_random(1 + chance(60)), data = blob_random(1 + chance(60)),
 		    wanted;
-	CK_OBJECT_HANDLE base = base_key(CKK_GENERIC_SECRET, value), other;
+	CK_OBJECT_HANDLE base = base_secret(CKK_GENERIC_SECRET, value), other;
 	CK_KEY_DERIVATION_STRING_DATA string = {data.data, data.len};
 	CK_MECHANISM m = {p->type, &string, sizeof(string)};
 
 	switch (p->type) {
 	case CKM_CONCATENATE_BASE_AND_KEY:
-		other = base_key(CKK_GENERIC_SECRET, data);
-		give(&m, &other, sizeof(other));
+		other = base_secret(CKK_GENERIC_SECRET, data);
+		param_give(&m, &other, sizeof(other));
 		wanted = blob_join(value, data);
 		break;
 	case CKM_CONCATENATE_BASE_AND_DATA:
@@ -100,7 +80,7 @@ prove_extracted(const struct proof *p)
 		wanted.data[i / 8] |=
 			(uint8_t)((value.data[at / 8] >> (7 - at % 8) & 1) << (7 - i % 8));
 	}
-	expect_derived("the bits", &m, base_key(CKK_GENERIC_SECRET, value), wanted, true);
+	expect_derived("the bits", &m, base_secret(CKK_GENERIC_SECRET, value), wanted, true);
 }
 
 /* ---- encrypted data ---- */
@@ -115,18 +95,18 @@ prove_encrypted(const struct proof *p)
 	CK_DES_CBC_ENCRYPT_DATA_PARAMS des = {.pData = data.data, .length = data.len};
 
 	if (p->size == 0) {
-		give(&m, &string, sizeof(string));
+		param_give(&m, &string, sizeof(string));
 	} else if (p->size == 16) {
 		memcpy(aes.iv, iv.data, 16);
-		give(&m, &aes, sizeof(aes));
+		param_give(&m, &aes, sizeof(aes));
 	} else {
 		memcpy(des.iv, iv.data, 8);
-		give(&m, &des, sizeof(des));
+		param_give(&m, &des, sizeof(des));
 	}
 	k = value;
 	wanted = oracle_cipher(cipher_name(p->name, 8 * k.len), k, iv, data, true, false);
-	expect_derived("the encrypted data", &m, base_key(p->key, value), wanted, true);
-	expect_derived("the encrypted data cut short", &m, base_key(p->key, value),
+	expect_derived("the encrypted data", &m, base_secret(p->key, value), wanted, true);
+	expect_derived("the encrypted data cut short", &m, base_secret(p->key, value),
 		blob_part(wanted, 0, 1 + chance((uint32_t)wanted.len)), true);
 }
 
@@ -162,24 +142,6 @@ prove_public(const struct proof *p)
 /* ---- CKM_RSA_AES_KEY_WRAP: 3.1 6.1.22: OAEP of an AES key, then the target under it by RFC
  * 5649 ---- */
 static struct blob
-oaep(EVP_PKEY *pkey, bool encrypt, struct blob in)
-{
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-	struct blob out = blob_new((size_t)EVP_PKEY_get_size(pkey));
-
-	must_be((encrypt ? EVP_PKEY_encrypt_init(c) : EVP_PKEY_decrypt_init(c)) == 1 &&
-			EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_OAEP_PADDING) == 1 &&
-			EVP_PKEY_CTX_set_rsa_oaep_md(c, EVP_sha256()) == 1 &&
-			EVP_PKEY_CTX_set_rsa_mgf1_md(c, EVP_sha256()) == 1,
-		"OAEP");
-	if ((encrypt ? EVP_PKEY_encrypt : EVP_PKEY_decrypt)(
-		    c, out.data, &out.len, in.data, in.len) != 1)
-		out = (struct blob){0};
-	EVP_PKEY_CTX_free(c);
-	return out;
-}
-
-static struct blob
 kwp(struct blob key, bool wrap, struct blob in)
 {
 	return oracle_cipher(cipher_name("AES-#-WRAP-PAD", 8 * key.len), key, (struct blob){0},
@@ -206,6 +168,7 @@ prove_rsa_aes(const struct proof *p)
 	CK_RSA_PKCS_OAEP_PARAMS inner = {CKM_SHA256, 2, CKZ_DATA_SPECIFIED, NULL, 0};
 	struct x_rsa_aes params = {128 + 64 * chance(3), &inner};
 	CK_MECHANISM m = {p->type, &params, sizeof(params)};
+	struct rsa_way way = {RSA_PKCS1_OAEP_PADDING, "SHA2-256", "SHA2-256", 0, {0}};
 	EVP_PKEY *pkey = rsa_key(2048);
 	struct blob secret = blob_random(1 + chance(100)), aes = blob_random(params.bits / 8),
 		    out;
@@ -215,11 +178,12 @@ prove_rsa_aes(const struct proof *p)
 		!is_ok("a key", key_private(pkey, CKF_UNWRAP | CKF_DECRYPT, &priv)) ||
 		!is_ok("a target", key_secret(CKK_GENERIC_SECRET, secret, CKF_SIGN, &target)))
 		return;
-	expect_unwrapped(
-		&m, priv, blob_join(oaep(pkey, true, aes), kwp(aes, true, secret)), secret);
+	expect_unwrapped(&m, priv,
+		blob_join(rsa_run(RSA_ENCRYPT, pkey, &way, aes), kwp(aes, true, secret)),
+		secret);
 	if (!is_ok("C_WrapKey", use_wrap(&m, pub, target, &out)) || out.len < 256)
 		return;
-	aes = oaep(pkey, false, blob_part(out, 0, 256));
+	aes = rsa_run(RSA_DECRYPT, pkey, &way, blob_part(out, 0, 256));
 	checks++;
 	if (aes.len * 8 != params.bits)
 		fail("the AES key has %zu bytes", aes.len);
@@ -235,41 +199,24 @@ enum { RAW_POINT, DER_POINT };
 static struct blob
 agreed_aes(EVP_PKEY *ours, EVP_PKEY *theirs, const struct x_ecdh_aes *e)
 {
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL);
-	struct blob z = blob_new(128);
-	OSSL_PARAM params[4], *q = params;
-
-	must_be(EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_derive_set_peer(c, theirs) == 1 &&
-			EVP_PKEY_derive(c, z.data, &z.len) == 1,
-		"ECDH");
-	EVP_PKEY_CTX_free(c);
-	*q++ = OSSL_PARAM_construct_utf8_string(
-		OSSL_KDF_PARAM_DIGEST, (char *)hash_of_kdf(e->kdf), 0);
-	*q++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, z.data, z.len);
-	if (e->shared_len > 0)
-		*q++ = OSSL_PARAM_construct_octet_string(
-			OSSL_KDF_PARAM_INFO, e->shared, e->shared_len);
-	*q = OSSL_PARAM_construct_end();
-	return oracle_kdf("X963KDF", params, e->bits / 8);
+	return x963(hash_of_kdf(e->kdf), agreed(ours, theirs),
+		blob_of(e->shared, e->shared_len), e->bits / 8);
 }
 
 static void
 prove_ecdh_aes(const struct proof *p)
 {
 	struct blob shared = blob_random(chance(2) * 20), secret = blob_random(1 + chance(100)),
-		    out, point = blob_new(200), kek;
+		    out, point, kek;
 	struct x_ecdh_aes e = {
 		128 + 64 * chance(3), 6, shared.len, shared.len > 0 ? shared.data : NULL};
 	CK_MECHANISM m = {p->type, &e, sizeof(e)};
 	EVP_PKEY *pkey = ec_key(p->name), *peer = EVP_PKEY_new();
-	bool ec = EVP_PKEY_is_a(pkey, "EC");
 	size_t skip = 0;
-	EVP_PKEY *ours = ec ? EVP_EC_gen(p->name) : EVP_PKEY_Q_keygen(NULL, NULL, p->name);
+	EVP_PKEY *ours = fresh_key(p->name);
 	CK_OBJECT_HANDLE pub, priv, target;
 
-	must_be(EVP_PKEY_get_octet_string_param(ours, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
-			point.data, point.len, &point.len) == 1,
-		"a point");
+	point = public_point(ours);
 	if (p->variant == DER_POINT) { /* 3.2 6.3.22 has it as CKA_EC_POINT is */
 		skip = 2;
 		point = blob_join(blob_of((uint8_t[]){4, (uint8_t)point.len}, 2), point);

@@ -1,9 +1,7 @@
 /* Finite fields: DSA signatures, Diffie-Hellman, their key pairs and domain parameters. */
-#include <openssl/dh.h>
 #include <openssl/dsa.h>
-#include <openssl/err.h>
 
-#include "oracle.h"
+#include "pkey.h"
 
 /* ---- keys of OpenSSL ---- */
 static EVP_PKEY *
@@ -76,129 +74,21 @@ dh_key(const char *group, bool anew)
 	return pool[i].pkey = generated(c);
 }
 
-static struct blob
-number(EVP_PKEY *pkey, const char *name, size_t len)
-{
-	BIGNUM *n = NULL;
-	struct blob b;
-
-	must_be(EVP_PKEY_get_bn_param(pkey, name, &n) == 1, name);
-	b = blob_bn(n, len);
-	BN_clear_free(n);
-	return b;
-}
-
 /* ---- DSA ---- */
-static struct blob
-dsa_from_der(struct blob der, size_t half)
-{
-	const uint8_t *p = der.data;
-	DSA_SIG *s = d2i_DSA_SIG(NULL, &p, (long)der.len);
-	const BIGNUM *r, *t;
-	struct blob out;
-
-	must_be(s != NULL, "a signature of OpenSSL");
-	DSA_SIG_get0(s, &r, &t);
-	out = blob_join(blob_bn(r, half), blob_bn(t, half));
-	DSA_SIG_free(s);
-	return out;
-}
-
-static struct blob
-dsa_to_der(struct blob rs)
-{
-	DSA_SIG *s = DSA_SIG_new();
-	uint8_t *der = NULL;
-	struct blob out;
-	int n = 0;
-
-	must_be(s != NULL &&
-			DSA_SIG_set0(s, BN_bin2bn(rs.data, (int)rs.len / 2, NULL),
-				BN_bin2bn(rs.data + rs.len / 2, (int)rs.len / 2, NULL)) == 1 &&
-			(n = i2d_DSA_SIG(s, &der)) > 0,
-		"r and s");
-	out = blob_of(der, (size_t)n);
-	OPENSSL_free(der);
-	DSA_SIG_free(s);
-	return out;
-}
-
-static bool
-dsa_verifies(EVP_PKEY *pkey, struct blob hash, struct blob rs)
-{
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-	struct blob der = dsa_to_der(rs);
-	bool ok;
-
-	must_be(EVP_PKEY_verify_init(c) == 1, "DSA");
-	ok = EVP_PKEY_verify(c, der.data, der.len, hash.data, hash.len) == 1;
-	EVP_PKEY_CTX_free(c);
-	ERR_clear_error();
-	return ok;
-}
-
-static struct blob
-dsa_sign(EVP_PKEY *pkey, struct blob hash)
-{
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-	struct blob der = blob_new(128);
-
-	must_be(EVP_PKEY_sign_init(c) == 1 &&
-			EVP_PKEY_sign(c, der.data, &der.len, hash.data, hash.len) == 1,
-		"DSA");
-	EVP_PKEY_CTX_free(c);
-	return dsa_from_der(der, 32);
-}
-
 static void
 prove_dsa(const struct proof *p)
 {
-	CK_MECHANISM m = {p->type, NULL, 0};
-	EVP_PKEY *pkey = dsa_key();
-	struct blob in = blob_random(p->name != NULL ? some_length() : 32), hash, out;
-	enum ways ways = p->name != NULL ? ANY_WAY : ONE_PART;
-	CK_OBJECT_HANDLE pub, priv;
-	CK_RV rv;
-
-	if (!is_ok("a public key", key_public(pkey, CKF_VERIFY, &pub)) ||
-		!is_ok("a private key", key_private(pkey, CKF_SIGN, &priv)))
-		return;
-	hash = p->name != NULL ? oracle_hash(p->name, in) : in;
-	if (is_ok("sign", use_key(CKF_SIGN, &m, priv, in, 64, ways, &out))) {
-		checks++;
-		if (out.len != 64 || !dsa_verifies(pkey, hash, out))
-			fail("OpenSSL refuses the token's signature");
-	}
-	out = dsa_sign(pkey, hash);
-	is_ok("verification of OpenSSL's signature", use_verify(&m, pub, in, out, ways));
-	out.data[chance(64)] ^= 1;
-	rv = use_verify(&m, pub, in, out, ways);
-	checks++;
-	if (rv != CKR_SIGNATURE_INVALID)
-		fail("verification of a wrong signature gave 0x%lx", rv);
+	prove_rs(p, dsa_key(), 32);
 }
 
 /* ---- Diffie-Hellman ---- */
-static struct blob
-agrees(EVP_PKEY *ours, EVP_PKEY *theirs)
-{
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL);
-	struct blob z = blob_new(1024);
-
-	must_be(EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_CTX_set_dh_pad(c, 1) == 1 &&
-			EVP_PKEY_derive_set_peer(c, theirs) == 1 &&
-			EVP_PKEY_derive(c, z.data, &z.len) == 1,
-		"DH");
-	EVP_PKEY_CTX_free(c);
-	return z;
-}
-
 static void
 prove_dh(const struct proof *p)
 {
 	const char *group = chance(2) == 0 ? "ffdhe2048" : "modp_2048";
 	EVP_PKEY *pkey = dh_key(group, false), *peer = dh_key(group, true);
-	struct blob value = number(peer, OSSL_PKEY_PARAM_PUB_KEY, 0), z = agrees(pkey, peer);
+	struct blob value = pkey_number(peer, OSSL_PKEY_PARAM_PUB_KEY, 0),
+		    z = agreed(pkey, peer);
 	CK_MECHANISM m = {p->type, value.data, value.len};
 	CK_OBJECT_HANDLE base;
 	size_t n = 1 + chance((uint32_t)z.len);
@@ -219,10 +109,10 @@ generate(const struct proof *p, EVP_PKEY *domain, CK_OBJECT_HANDLE *a, CK_OBJECT
 	struct templ pub = {.n = 0}, priv = {.n = 0};
 
 	templ_bool(&pub, CKA_TOKEN, false);
-	templ_blob(&pub, CKA_PRIME, number(domain, OSSL_PKEY_PARAM_FFC_P, 0));
+	templ_blob(&pub, CKA_PRIME, pkey_number(domain, OSSL_PKEY_PARAM_FFC_P, 0));
 	if (p->key == CKK_DSA)
-		templ_blob(&pub, CKA_SUBPRIME, number(domain, OSSL_PKEY_PARAM_FFC_Q, 0));
-	templ_blob(&pub, CKA_BASE, number(domain, OSSL_PKEY_PARAM_FFC_G, 0));
+		templ_blob(&pub, CKA_SUBPRIME, pkey_number(domain, OSSL_PKEY_PARAM_FFC_Q, 0));
+	templ_blob(&pub, CKA_BASE, pkey_number(domain, OSSL_PKEY_PARAM_FFC_G, 0));
 	templ_bool(&priv, CKA_TOKEN, false);
 	templ_uses(&pub, p->key == CKK_DSA ? CKF_VERIFY : 0);
 	templ_uses(&priv, p->key == CKK_DSA ? CKF_SIGN : CKF_DERIVE);
@@ -247,15 +137,15 @@ prove_pair(const struct proof *p)
 
 		if (is_ok("sign", use_key(CKF_SIGN, &m, priv, in, 64, ONE_PART, &out))) {
 			checks++;
-			if (!dsa_verifies(pkey, in, out))
+			if (!rs_verifies(pkey, in, out))
 				fail("OpenSSL refuses a signature of the new key");
 		}
 	} else {
 		peer = dh_key("ffdhe2048", true);
-		value = number(peer, OSSL_PKEY_PARAM_PUB_KEY, 0);
+		value = pkey_number(peer, OSSL_PKEY_PARAM_PUB_KEY, 0);
 		expect_derived("the key of the new pair",
 			&(CK_MECHANISM){CKM_DH_PKCS_DERIVE, value.data, value.len}, priv,
-			agrees(peer, pkey), true);
+			agreed(peer, pkey), true);
 		EVP_PKEY_free(peer);
 	}
 	proved = before;

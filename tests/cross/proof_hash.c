@@ -49,11 +49,9 @@ static void
 mac_length(const struct proof *p, CK_MECHANISM *m, size_t in_len)
 {
 	CK_ULONG n = 1 + chance((uint32_t)p->size);
-	struct blob b = blob_of(&n, sizeof(n));
 
 	(void)in_len;
-	m->pParameter = b.data;
-	m->ulParameterLen = b.len;
+	param_give(m, &n, sizeof(n));
 }
 
 static struct blob
@@ -137,9 +135,9 @@ prove_mac(const struct proof *p)
 {
 	bool generic = p->oracle == hmac && chance(2) == 0;
 	CK_MECHANISM m = {p->type, NULL, 0};
-	struct blob value = secret_value(p->key), in = blob_random(some_length()), out, wanted;
+	struct blob value = secret_value(p->key), in = blob_random(some_length()), macs[SIGN_FLOWS],
+		    wanted;
 	CK_OBJECT_HANDLE key;
-	CK_RV rv;
 
 	if (p->param != NULL)
 		p->param(p, &m, in.len);
@@ -148,18 +146,10 @@ prove_mac(const struct proof *p)
 		!is_ok("a key", key_secret(generic ? CKK_GENERIC_SECRET : p->key, value,
 					USE_SIGN, &key)))
 		return;
-	if (is_ok("sign", use_key(CKF_SIGN, &m, key, in, wanted.len, ANY_WAY, &out)))
-		same("the MAC", wanted, out);
+	for (size_t i = use_sign(&m, key, in, wanted.len, ANY_WAY, macs); i-- > 0;)
+		same("the MAC", wanted, macs[i]);
 	is_ok("verification of the oracle's MAC", use_verify(&m, key, in, wanted, ANY_WAY));
-	wanted.data[chance((uint32_t)wanted.len)] ^= (uint8_t)(1u << chance(8));
-	rv = use_verify(&m, key, in, wanted, ANY_WAY);
-	checks++;
-	if (rv != CKR_SIGNATURE_INVALID)
-		fail("verification of a wrong MAC gave 0x%lx", rv);
-	rv = use_verify(&m, key, in, blob_join(wanted, blob_new(1)), ANY_WAY);
-	checks++;
-	if (rv != CKR_SIGNATURE_LEN_RANGE && rv != CKR_SIGNATURE_INVALID)
-		fail("verification of a MAC that is too long gave 0x%lx", rv);
+	refuse_changed(&m, key, in, wanted, ANY_WAY);
 }
 
 #define HMACS(mech, hash, bytes, type)                                                         \

@@ -56,7 +56,7 @@ verbs_of(CK_FLAGS flag)
 }
 
 /* A piece of what is left: nothing, little, much. */
-static size_t
+size_t
 some_piece(size_t left)
 {
 	size_t n = chance(5) == 0   ? 0
@@ -64,6 +64,15 @@ some_piece(size_t left)
 				    : 1 + chance((uint32_t)left);
 
 	return n < left ? n : left;
+}
+
+void
+param_give(CK_MECHANISM *m, const void *param, size_t len)
+{
+	struct blob b = blob_of(param, len);
+
+	m->pParameter = b.data;
+	m->ulParameterLen = len;
 }
 
 /* Asks for the length now and then, and offers less than is needed: neither may end the
@@ -184,31 +193,6 @@ use_key(CK_FLAGS flag, CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct blob in, si
 }
 
 CK_RV
-use_verify(CK_MECHANISM *m, CK_OBJECT_HANDLE key, struct blob in, struct blob signature,
-	enum ways ways)
-{
-	CK_RV rv = f->C_VerifyInit(session, m, key);
-	size_t left = in.len, n;
-
-	if (rv != CKR_OK)
-		return rv;
-	if (ways == ONE_PART || chance(2) == 0) {
-		rv = f->C_Verify(session, in.data, in.len, signature.data, signature.len);
-	} else {
-		while (rv == CKR_OK && (left > 0 || chance(4) == 0)) {
-			n = some_piece(left);
-			rv = f->C_VerifyUpdate(session, in.data + in.len - left, n);
-			left -= n;
-		}
-		if (rv == CKR_OK)
-			rv = f->C_VerifyFinal(session, signature.data, signature.len);
-	}
-	if (rv == CKR_OK)
-		proved |= CKF_VERIFY;
-	return rv;
-}
-
-CK_RV
 use_wrap(CK_MECHANISM *m, CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE target, struct blob *out)
 {
 	CK_ULONG n = 0, told;
@@ -301,6 +285,63 @@ use_generate_pair(CK_MECHANISM *m, struct templ *pub, struct templ *priv,
 	return rv;
 }
 
+/* PKCS#11 3.2: the secret, and what carries it to the peer. */
+CK_RV
+use_encapsulate(CK_MECHANISM *m, CK_OBJECT_HANDLE pub, struct templ *t, struct blob *text,
+	CK_OBJECT_HANDLE *h)
+{
+	CK_ULONG n = 0, less;
+	CK_RV rv = f3->C_EncapsulateKey(session, m, pub, t->a, t->n, NULL, &n, NULL);
+
+	if (rv != CKR_OK)
+		return rv;
+	*text = blob_new(n);
+	less = n - 1;
+	rv = f3->C_EncapsulateKey(session, m, pub, t->a, t->n, text->data, &less, h);
+	checks++;
+	if (rv != CKR_BUFFER_TOO_SMALL)
+		fail("C_EncapsulateKey with too small a buffer gave 0x%lx", rv);
+	rv = f3->C_EncapsulateKey(session, m, pub, t->a, t->n, text->data, &n, h);
+	text->len = n;
+	if (rv == CKR_OK) {
+		proved |= CKF_ENCAPSULATE;
+		keep_track(*h);
+	}
+	return rv;
+}
+
+CK_RV
+use_decapsulate(CK_MECHANISM *m, CK_OBJECT_HANDLE priv, struct blob text, struct templ *t,
+	CK_OBJECT_HANDLE *h)
+{
+	CK_RV rv = f3->C_DecapsulateKey(session, m, priv, t->a, t->n, text.data, text.len, h);
+
+	if (rv == CKR_OK) {
+		proved |= CKF_DECAPSULATE;
+		keep_track(*h);
+	}
+	return rv;
+}
+
+static CK_RV
+init(CK_FLAGS flag, CK_MECHANISM *m, CK_OBJECT_HANDLE key)
+{
+	switch (flag) {
+	case CKF_VERIFY:
+		return f->C_VerifyInit(session, m, key);
+	case CKF_MESSAGE_ENCRYPT:
+		return f3->C_MessageEncryptInit(session, m, key);
+	case CKF_MESSAGE_DECRYPT:
+		return f3->C_MessageDecryptInit(session, m, key);
+	case CKF_MESSAGE_SIGN:
+		return f3->C_MessageSignInit(session, m, key);
+	case CKF_MESSAGE_VERIFY:
+		return f3->C_MessageVerifyInit(session, m, key);
+	default:
+		return verbs_of(flag).init(session, m, key);
+	}
+}
+
 /* In a session of its own, whose end ends the operation. */
 CK_RV
 try_init(CK_FLAGS flag, CK_MECHANISM *m, CK_OBJECT_HANDLE key)
@@ -312,8 +353,7 @@ try_init(CK_FLAGS flag, CK_MECHANISM *m, CK_OBJECT_HANDLE key)
 	if (rv != CKR_OK)
 		return rv;
 	session = other;
-	rv = flag == CKF_VERIFY ? f->C_VerifyInit(session, m, key)
-				: verbs_of(flag).init(session, m, key);
+	rv = init(flag, m, key);
 	session = mine;
 	f->C_CloseSession(other);
 	return rv;
