@@ -34,9 +34,10 @@ test_daemon_killed_under_four_writers_loses_nothing_acknowledged()
 		tfs_start || return
 		if ! must "$TOKENFS" --quiet check ||
 			! must "$TOOLS/verifier" "$MODULE" "$LABEL" "$PIN" "$DIR"/ledger.$cycle.*; then
-			echo "after cycle $cycle; the vault is kept in $BUILD/tests/crash-vault"
-			rm -rf "$BUILD/tests/crash-vault"
-			cp -a "$VAULT" "$BUILD/tests/crash-vault"
+			keep="$(realpath "$BUILD/tests")/crash-vault"
+			echo "after cycle $cycle; the vault is kept in $keep"
+			rm -rf "$keep"
+			cp -a "$VAULT" "$keep"
 			return
 		fi
 	done
@@ -98,7 +99,7 @@ test_supervisor_killed_takes_the_daemon_with_it()
 	daemon=$(tfs_pid)
 	supervisor=$(ps -o ppid= -p "$daemon" | tr -d ' ')
 	kill -9 "$supervisor"
-	timeout 10 tail --pid="$daemon" -f /dev/null || fail 'the daemon goes on without its supervisor'
+	ended "$daemon" || fail 'the daemon goes on without its supervisor'
 	# What it left is cleared away by the next mount.
 	tfs_start
 	must cat "$MNT/$LABEL/token"

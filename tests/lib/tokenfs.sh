@@ -105,7 +105,7 @@ tfs_teardown()
 	done
 	for pid in $(tfs_processes); do
 		# An unmounted daemon closes its vault and state.
-		timeout 10 tail --pid="$pid" -f /dev/null || {
+		ended "$pid" || {
 			fail "process $pid of $TOKENFS is still there"
 			kill -9 "$pid"
 		}
@@ -174,7 +174,7 @@ tfs_kill()
 	[ -n "$daemon" ] || { fail 'no daemon to kill'; return; }
 	supervisor=$(ps -o ppid= -p "$daemon" | tr -d ' ')
 	kill -9 "$daemon"
-	timeout 10 tail --pid="$supervisor" -f /dev/null || fail 'the supervisor outlives its daemon'
+	ended "$supervisor" || fail 'the supervisor outlives its daemon'
 }
 
 # ---- commands ----
