@@ -2,35 +2,7 @@
 # More unmodified programs: strongSwan's pki, OpenVPN and nginx. Plain OpenSSL is their judge or the other side. (The ones
 # that most people have: test_clients.sh; DNS servers: test_dns.sh.) A program that is not installed is skipped.
 . "$(dirname "$0")/lib/tokenfs.sh"
-
-start()
-{
-	tfs_start
-	tfs_token
-}
-
-public() # NAME: the file of the public key
-{
-	echo "$MNT/$LABEL/public/$1.pub/public.pem"
-}
-
-# NAME: a certificate for the token's public key of that name, by a CA made outside, in $DIR/NAME.pem
-certify()
-{
-	[ -e "$DIR/ca.pem" ] || soft req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=ca -days 3 \
-		-addext basicConstraints=critical,CA:TRUE -keyout "$DIR/ca.key" -out "$DIR/ca.pem"
-	soft req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$DIR/any.key" -subj "/CN=$1" \
-		-out "$DIR/request"
-	soft x509 -req -in "$DIR/request" -CA "$DIR/ca.pem" -CAkey "$DIR/ca.key" -days 3 -force_pubkey "$(public "$1")" \
-		-out "$DIR/$1.pem"
-}
-
-# FILE TEXT [OTHER]: waits until the text stands in the file, twenty seconds at most; OTHER is shown if it does not.
-appears()
-{
-	timeout 20 sh -c 'until grep -q -e "$2" "$1" 2> /dev/null; do sleep 0.05; done' sh "$1" "$2" ||
-		fail "no '$2' in: $(tail -n 30 "$1" ${3:+"$3"})"
-}
+. "$TOP/tests/lib/clients.sh"
 
 # ---- strongSwan ----
 
@@ -114,24 +86,13 @@ test_openvpn_connects_with_an_unlocked_token()
 # initialised, and makes a connection of its own. Workers of another user would not reach the mount.
 test_nginx_serves_tls_from_its_workers()
 {
-	have_plain nginx "$(openssl version -e | sed 's/.*"\(.*\)"/\1/')/pkcs11.so" || return 0
+	have_plain nginx "$ENGINE" || return 0
 	start
 	p11_generate rsa:2048 rsa 01
 	p11_generate EC:secp256r1 ec 02
 	certify rsa
 	certify ec
-	cat > "$DIR/engine.conf" <<-END
-		openssl_conf = all
-		[all]
-		engines = engines
-		[engines]
-		pkcs11 = pkcs11
-		[pkcs11]
-		engine_id = pkcs11
-		MODULE_PATH = $MODULE
-		PIN = $PIN
-		init = 1
-	END
+	engine_conf
 	cat > "$DIR/nginx.conf" <<-END
 		daemon off;
 		user $(id -un);
