@@ -26,12 +26,6 @@ struct builtin {
 	CK_ULONG value;
 };
 
-static size_t
-count(void)
-{
-	return N_PROFILES + mech_count();
-}
-
 /* False: not on tokens with this policy. */
 static bool
 nth(size_t i, bool compat, struct builtin *b)
@@ -87,13 +81,21 @@ builtin_object(CK_OBJECT_HANDLE h, bool compat, struct object **o)
 	return rv;
 }
 
-/* PKCS#11 3.1 4.12.2: mechanism objects are found by those who ask for their class. */
-static bool
-asked_for(const struct attrs *templ, const struct builtin *b)
+/* What a search may find: the profiles if it asks for what they have, the mechanisms only by their class (PKCS#11 3.1
+ * 4.12.2). */
+static void
+asked_for(const struct attrs *templ, size_t *first, size_t *end)
 {
-	if (attrs_has(templ, CKA_CLASS))
-		return attrs_ulong(templ, CKA_CLASS, CKO_DATA) == b->class;
-	return b->class == CKO_PROFILE && (attrs_has(templ, CKA_PROFILE_ID) || attrs_has(templ, CKA_UNIQUE_ID));
+	bool has_class = attrs_has(templ, CKA_CLASS);
+	CK_OBJECT_CLASS class = attrs_ulong(templ, CKA_CLASS, CKO_DATA);
+
+	*first = *end = 0;
+	if (has_class ? class == CKO_PROFILE : attrs_has(templ, CKA_PROFILE_ID) || attrs_has(templ, CKA_UNIQUE_ID)) {
+		*end = N_PROFILES;
+	} else if (has_class && class == CKO_MECHANISM) {
+		*first = N_PROFILES;
+		*end = N_PROFILES + mech_count();
+	}
 }
 
 CK_RV
@@ -101,14 +103,15 @@ builtin_find(const struct attrs *templ, bool compat, CK_OBJECT_HANDLE **handles,
 {
 	CK_OBJECT_HANDLE *more;
 	struct object *o;
-	struct builtin b;
+	size_t i, end;
 	bool match;
 	CK_RV rv;
 
-	for (size_t i = 0; i < count(); i++) {
-		if (!nth(i, compat, &b) || !asked_for(templ, &b))
-			continue;
-		if ((rv = builtin_object(HANDLE_BUILTIN + i, compat, &o)) != CKR_OK)
+	for (asked_for(templ, &i, &end); i < end; i++) {
+		rv = builtin_object(HANDLE_BUILTIN + i, compat, &o);
+		if (rv == CKR_OBJECT_HANDLE_INVALID)
+			continue; /* a mechanism that this policy does not offer */
+		if (rv != CKR_OK)
 			return rv;
 		match = object_matches(o, templ);
 		object_put(o);
