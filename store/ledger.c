@@ -17,24 +17,42 @@
 #include "rules_table.h"
 #include "why.h"
 
+/* What restricts a key or what it makes, and never changes. */
+static const CK_ATTRIBUTE_TYPE kept[] = {CKA_ALLOWED_MECHANISMS, CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE,
+	CKA_DECAPSULATE_TEMPLATE};
+#define N_KEPT (sizeof(kept) / sizeof(kept[0]))
+
 /* What the keys of the same value ask of a new one. */
 struct claims {
-	CK_ULONG roles;
-	bool sensitive, stays, only_wraps, with_trusted, each_time;
-	struct attr mechanisms; /* CKA_ALLOWED_MECHANISMS; type 0: none asked for. Points into `from` */
-	struct object *from;
+	CK_ULONG roles, uses; /* usages that one of them ever had, and that one of them has */
+	bool sensitive, stays, private, only_wraps, with_trusted, each_time;
+	struct attr rest[N_KEPT]; /* as in kept[]; points into `from` */
+	struct object *from[N_KEPT]; /* NULL: none asked for */
 };
 
-/* The first list stands: it is one that the value had. */
+/* The first list or template stands: it is one that the value had. */
 static void
-claim_mechanisms(struct claims *c, struct object *twin)
+claim_kept(struct claims *c, struct object *twin)
 {
-	const struct attr *list = attrs_get(&twin->attrs, CKA_ALLOWED_MECHANISMS);
+	for (size_t i = 0; i < N_KEPT; i++) {
+		const struct attr *a = attrs_get(&twin->attrs, kept[i]);
 
-	if (list == NULL || c->from != NULL)
-		return;
-	c->from = object_ref(twin);
-	c->mechanisms = *list;
+		if (a == NULL || c->from[i] != NULL)
+			continue;
+		c->from[i] = object_ref(twin);
+		c->rest[i] = *a;
+	}
+}
+
+static CK_RV
+keep(struct attrs *a, const struct claims *c)
+{
+	CK_RV rv = CKR_OK;
+
+	for (size_t i = 0; rv == CKR_OK && i < N_KEPT; i++)
+		if (c->from[i] != NULL)
+			rv = attrs_set_attr(a, &c->rest[i]);
+	return rv;
 }
 
 static void
@@ -43,10 +61,12 @@ claim(struct claims *c, struct object *twin)
 	c->roles |= attrs_ulong(&twin->attrs, TKA_ROLES, 0);
 	c->sensitive = c->sensitive || attrs_bool(&twin->attrs, CKA_SENSITIVE, true);
 	c->stays = c->stays || !attrs_bool(&twin->attrs, CKA_EXTRACTABLE, false);
+	c->private = c->private || attrs_bool(&twin->attrs, CKA_PRIVATE, true);
 	c->only_wraps = c->only_wraps || rules_only_wraps(&twin->attrs);
 	c->with_trusted = c->with_trusted || attrs_bool(&twin->attrs, CKA_WRAP_WITH_TRUSTED, false);
 	c->each_time = c->each_time || attrs_bool(&twin->attrs, CKA_ALWAYS_AUTHENTICATE, false);
-	claim_mechanisms(c, twin);
+	c->uses |= rule_roles(&twin->attrs);
+	claim_kept(c, twin);
 }
 
 static CK_RV
@@ -87,7 +107,7 @@ gather_session(const struct maker *m, const struct attrs *a, struct claims *c)
 	return rv;
 }
 
-/* A second key of a value does no more than the first ever did. */
+/* A second key of a value does no more than the first. */
 static CK_RV
 narrow(struct attrs *a, CK_ULONG to)
 {
@@ -116,10 +136,10 @@ hold(struct attrs *a, const struct claims *c)
 		rv = attrs_set_bool(a, CKA_EXTRACTABLE, false);
 	if (rv == CKR_OK && c->with_trusted)
 		rv = attrs_set_bool(a, CKA_WRAP_WITH_TRUSTED, true);
-	if (rv == CKR_OK && c->from != NULL)
-		rv = attrs_set_attr(a, &c->mechanisms);
-	if (rv == CKR_OK && c->each_time && !attrs_bool(a, CKA_PRIVATE, false))
-		rv = why(CKR_TEMPLATE_INCONSISTENT, "this key wants a login for each use, and so CKA_PRIVATE");
+	if (rv == CKR_OK)
+		rv = keep(a, c);
+	if (rv == CKR_OK && c->private)
+		rv = attrs_set_bool(a, CKA_PRIVATE, true);
 	if (rv == CKR_OK && c->each_time)
 		rv = attrs_set_bool(a, CKA_ALWAYS_AUTHENTICATE, true);
 	return rv;
@@ -138,9 +158,7 @@ part_deriving(struct attrs *a, const struct claims *c)
 		rv = narrow(a, CKF_DERIVE);
 	else if (!derives || (attrs_ulong(a, TKA_ROLES, 0) & others) == 0)
 		rv = narrow(a, ~(CK_ULONG)CKF_DERIVE);
-	if (rv == CKR_OK && c->from != NULL)
-		rv = attrs_set_attr(a, &c->mechanisms);
-	return rv;
+	return rv == CKR_OK ? keep(a, c) : rv;
 }
 
 CK_RV
@@ -166,13 +184,14 @@ make_ledger(const struct maker *m, struct attrs *a, enum rules_how how)
 	if (rv == CKR_OK && how != HOW_CREATE && c.only_wraps)
 		rv = narrow(a, CKF_WRAP | CKF_UNWRAP);
 	if (rv == CKR_OK && how == HOW_UNWRAP && c.sensitive && !m->who.compat)
-		rv = narrow(a, c.roles);
+		rv = narrow(a, c.uses);
 	if (rv == CKR_OK && how == HOW_UNWRAP && c.sensitive && !m->who.compat)
 		rv = hold(a, &c);
 	if (rv == CKR_OK && how == HOW_DERIVE && (c.sensitive || c.stays) && !m->who.compat)
 		rv = part_deriving(a, &c);
 	if (rv == CKR_OK && c.roles != 0)
 		rv = attrs_set_ulong(a, TKA_ROLES, attrs_ulong(a, TKA_ROLES, 0) | c.roles);
-	object_put(c.from);
+	for (size_t i = 0; i < N_KEPT; i++)
+		object_put(c.from[i]);
 	return rv;
 }

@@ -130,16 +130,42 @@ begin_key(const struct maker *m, const struct derivation *d, struct derived *key
  * the least that nobody tries. */
 #define DERIVED_MIN 14
 
-static CK_RV
-check_length(const struct derivation *d, const struct attrs *a)
+/* Nor does a cipher that is weaker than the key is long: DES2 has 80 bits of strength. A key of XTS is two keys: who has the
+ * second alone as well uses the first at will. */
+CK_RV
+make_strong(const struct attrs *a)
 {
 	const struct attr *v = attrs_get(a, CKA_VALUE);
+	CK_KEY_TYPE type = attrs_ulong(a, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
 
-	if (d->compat || v == NULL || v->len >= DERIVED_MIN || attrs_ulong(a, CKA_CLASS, CKO_DATA) != CKO_SECRET_KEY ||
-		!from_hidden(d))
+	if (v == NULL || attrs_ulong(a, CKA_CLASS, CKO_DATA) != CKO_SECRET_KEY)
 		return CKR_OK;
-	return why(CKR_KEY_SIZE_RANGE, "what is derived from a key that cannot be read has %d bytes or more (strict policy)",
-		DERIVED_MIN);
+	if (v->len < DERIVED_MIN)
+		return why(CKR_KEY_SIZE_RANGE, "what is derived from a key that cannot be read has %d bytes or more "
+			"(strict policy)", DERIVED_MIN);
+	if (type == CKK_DES2 || type == CKK_AES_XTS)
+		return why(CKR_TEMPLATE_INCONSISTENT, "no key of DES2 or AES-XTS is derived from one that cannot be read "
+			"(strict policy)");
+	return CKR_OK;
+}
+
+/* What is agreed tells nothing of the private key and may be read; not where that key's own template hides it. */
+bool
+make_hidden_by(const struct object *by, CK_ATTRIBUTE_TYPE templ, const struct attrs *a)
+{
+	const struct attr *t = attrs_get(&by->attrs, templ);
+
+	return t != NULL && t->sub != NULL &&
+		(attrs_bool(t->sub, CKA_SENSITIVE, false) || !attrs_bool(t->sub, CKA_EXTRACTABLE, true)) &&
+		(attrs_bool(a, CKA_SENSITIVE, true) || !attrs_bool(a, CKA_EXTRACTABLE, false));
+}
+
+static CK_RV
+check_strength(const struct derivation *d, const struct attrs *a)
+{
+	if (d->compat || (!from_hidden(d) && !make_hidden_by(d->base, CKA_DERIVE_TEMPLATE, a)))
+		return CKR_OK;
+	return make_strong(a);
 }
 
 /* A public key remembers, as the halves of a pair do, what its private half was ever able to. */
@@ -157,7 +183,7 @@ static CK_RV
 finish_key(const struct derivation *d, struct attrs *a)
 {
 	static const CK_ATTRIBUTE_TYPE always[] = {CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE};
-	CK_RV rv = check_length(d, a);
+	CK_RV rv = check_strength(d, a);
 
 	if (rv == CKR_OK)
 		rv = rules_finish(a, HOW_DERIVE, NULL, d->base);

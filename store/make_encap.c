@@ -104,6 +104,8 @@ make_decapsulate(const struct maker *m, const CK_MECHANISM *mech, struct object 
 		rv = decapsulate_failure(mech_decapsulate(mech, priv, in, in_len, &a));
 	if (rv == CKR_OK)
 		rv = decapsulate_failure(rules_finish(&a, HOW_DECAPSULATE, NULL, NULL));
+	if (rv == CKR_OK && !m->who.compat && make_hidden_by(priv, CKA_DECAPSULATE_TEMPLATE, &a))
+		rv = make_strong(&a);
 	if (rv == CKR_OK)
 		rv = make_ledger(m, &a, HOW_DECAPSULATE);
 	if (rv == CKR_OK)

@@ -10,6 +10,10 @@
 
 /* Commits what was made, unless whoever asked for it has gone or logged out while it was being made
  * (CKR_FUNCTION_CANCELED). */
+/* Under the strict policy: is a key that was made from what is hidden so short, or of so weak a cipher, that it tells of it? */
+CK_RV make_strong(const struct attrs *a);
+/* Does the template that `by` has for what it makes hide the value of a? */
+bool make_hidden_by(const struct object *by, CK_ATTRIBUTE_TYPE templ, const struct attrs *a);
 CK_RV make_commit(const struct maker *m, struct object **puts, size_t n);
 /* May the token's policy have this mechanism (CKR_MECHANISM_INVALID), with this key (NULL: none yet)? A key that wants
  * a login for each use has none here, because no call stands between that login and the use: CKR_USER_NOT_LOGGED_IN. */

@@ -1,5 +1,11 @@
 /* make_wrap.c - C_WrapKey, C_UnwrapKey and their authenticated forms: rules, mechanism and commit in one */
+#include <string.h>
+
+#include <openssl/crypto.h>
+
 #include "make_inner.h"
+#include "mech_family.h"
+#include "secret.h"
 #include "why.h"
 
 /* An attacker who sees why a blob was refused learns about what is in it: every reason that
@@ -39,6 +45,26 @@ check_tag(const struct maker *m, const CK_MECHANISM *mech, const struct object *
 	return rv;
 }
 
+/* DES leaves out the parity bits, and DES2 has the strength of 80 bits. What is sensitive and comes back as such a key was one:
+ * an AES key's bytes have no parity. */
+static CK_RV
+check_des(const struct maker *m, const struct attrs *a)
+{
+	const struct attr *v = attrs_get(a, CKA_VALUE);
+	uint8_t right[16];
+	CK_RV rv = CKR_OK;
+
+	if (m->who.compat || attrs_ulong(a, CKA_KEY_TYPE, CKK_DES) != CKK_DES2 || v == NULL || v->len != sizeof(right) ||
+		!attrs_bool(a, CKA_SENSITIVE, true))
+		return CKR_OK;
+	memcpy(right, v->value, sizeof(right));
+	secret_set_parity(right, sizeof(right));
+	if (CRYPTO_memcmp(right, v->value, sizeof(right)) != 0)
+		rv = why(CKR_ATTRIBUTE_VALUE_INVALID, "not a DES key: its parity is wrong (strict policy)");
+	wipe(right, sizeof(right));
+	return rv;
+}
+
 /* more: NULL for C_UnwrapKey. */
 static CK_RV
 unwrap(const struct maker *m, const CK_MECHANISM *mech, struct object *unwrapping, const struct additional *more,
@@ -61,6 +87,8 @@ unwrap(const struct maker *m, const CK_MECHANISM *mech, struct object *unwrappin
 			mech_unwrap_authenticated(mech, unwrapping, more->data, more->len, in, in_len, &a));
 	if (rv == CKR_OK)
 		rv = unwrap_failure(rules_finish(&a, HOW_UNWRAP, NULL, unwrapping));
+	if (rv == CKR_OK)
+		rv = unwrap_failure(check_des(m, &a));
 	if (rv == CKR_OK)
 		rv = make_ledger(m, &a, HOW_UNWRAP);
 	if (rv == CKR_OK)

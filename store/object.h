@@ -25,6 +25,7 @@
 #define ROLE_LEAVES 1u  /* it was extractable once: its value may be elsewhere */
 #define ROLE_WIDENED 2u /* a usage was added after it was made (compat policy) */
 #define ROLE_TRUSTED 4u /* the SO trusted it once: sensitive keys may be wrapped under it */
+#define ROLE_WHOLE 8u   /* of an RSA pair: the private half does not unwrap by OAEP, so that no part of a blob comes out */
 #define TKA_ORIGIN (TKA_BASE | 2) /* enum object_origin */
 #define TKA_CREATED (TKA_BASE | 3) /* seconds since 1970 */
 

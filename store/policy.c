@@ -174,7 +174,7 @@ other_uses(const struct attrs *a)
 
 	if (attrs_ulong(a, CKA_CLASS, CKO_SECRET_KEY) != CKO_SECRET_KEY)
 		roles &= ~(CK_ULONG)USE_PUBLIC;
-	return roles & ~(CK_ULONG)(USE_WRAP | ROLE_LEAVES | ROLE_TRUSTED);
+	return roles & ~(CK_ULONG)(USE_WRAP | ROLE_LEAVES | ROLE_TRUSTED | ROLE_WHOLE);
 }
 
 bool
@@ -288,7 +288,8 @@ wrap_sensitive(const struct object *wrapping, const struct object *target, bool 
 	if (!fit)
 		return why(CKR_KEY_NOT_WRAPPABLE,
 			"a sensitive key leaves by AES key wrap or RSA-OAEP, or by AES-GCM or AES-CCM with a nonce of the "
-			"token's under a key that CKA_ALLOWED_MECHANISMS keeps for these two (strict policy)");
+			"token's under a key that CKA_ALLOWED_MECHANISMS keeps for these two; by CKM_RSA_AES_KEY_WRAP for a pair "
+			"whose private half's CKA_ALLOWED_MECHANISMS leaves out OAEP (strict policy)");
 	if (!keeps_sensitive(wrapping))
 		return why(CKR_KEY_NOT_WRAPPABLE,
 			"a sensitive key needs a wrapping key that was made here or is trusted, "
@@ -325,11 +326,20 @@ judge_wrap(const struct object *wrapping, const struct object *target, bool fit,
 	return CKR_OK;
 }
 
+/* CKM_RSA_AES_KEY_WRAP puts a temporary key under OAEP in front of what it wraps. A private half that unwraps by OAEP alone
+ * would make an object of it, which decrypts the rest. A public key from outside has its private half there. */
+static bool
+opened_whole(const struct object *wrapping, CK_MECHANISM_TYPE mech)
+{
+	return mech != CKM_RSA_AES_KEY_WRAP || (attrs_ulong(&wrapping->attrs, TKA_ROLES, 0) & ROLE_WHOLE) != 0 ||
+		attrs_ulong(&wrapping->attrs, TKA_ORIGIN, ORIGIN_GENERATED) == ORIGIN_CREATED;
+}
+
 CK_RV
 rules_wrap(const struct object *wrapping, const struct object *target, CK_MECHANISM_TYPE mech,
 	bool compat)
 {
-	return judge_wrap(wrapping, target, mechanism_wraps_sensitive(mech), compat);
+	return judge_wrap(wrapping, target, mechanism_wraps_sensitive(mech) && opened_whole(wrapping, mech), compat);
 }
 
 /* Does the key work with AES-GCM and AES-CCM and nothing else? Under one that wraps by CBC too, a caller could have the

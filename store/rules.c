@@ -361,12 +361,29 @@ out:
 	return rv;
 }
 
+/* CKA_ALLOWED_MECHANISMS never changes: a key that it keeps from OAEP never unwraps by it. */
+static bool
+without_oaep(const struct attrs *priv)
+{
+	const struct attr *list = attrs_get(priv, CKA_ALLOWED_MECHANISMS);
+	CK_MECHANISM_TYPE one;
+
+	for (size_t at = 0; list != NULL && at + sizeof(one) <= list->len; at += sizeof(one)) {
+		memcpy(&one, list->value + at, sizeof(one));
+		if (one == CKM_RSA_PKCS_OAEP)
+			return false;
+	}
+	return list != NULL;
+}
+
 CK_RV
 rules_pair(struct attrs *pub, struct attrs *priv)
 {
 	CK_ULONG roles = attrs_ulong(pub, TKA_ROLES, 0) | attrs_ulong(priv, TKA_ROLES, 0);
 	CK_RV rv;
 
+	if (without_oaep(priv))
+		roles |= ROLE_WHOLE;
 	rv = attrs_set_ulong(pub, TKA_ROLES, roles);
 	if (rv != CKR_OK)
 		return rv;

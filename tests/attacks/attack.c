@@ -23,7 +23,8 @@
 
 static const struct attack *const families[] = {attacks_separation, attacks_import, attacks_wrapping,
 	attacks_unwrapping, attacks_derive, attacks_oracle, attacks_attribute, attacks_usage, attacks_nonce, attacks_kdf,
-	attacks_schedule, attacks_v3, attacks_remains, attacks_groups, attacks_combined, attacks_login};
+	attacks_schedule, attacks_v3, attacks_remains, attacks_groups, attacks_apart, attacks_combined,
+	attacks_login};
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))
 
 static const char *const verdict_names[VERDICTS] = {"untried", "not offered", "safe", "weak", "LEAKED"};

@@ -29,7 +29,7 @@ struct attack {
 /* The families; each list ends with a NULL name. */
 extern const struct attack attacks_separation[], attacks_import[], attacks_wrapping[], attacks_unwrapping[],
 	attacks_derive[], attacks_oracle[], attacks_attribute[], attacks_usage[], attacks_nonce[], attacks_login[],
-	attacks_v3[], attacks_kdf[], attacks_schedule[], attacks_remains[], attacks_groups[],
+	attacks_v3[], attacks_kdf[], attacks_schedule[], attacks_remains[], attacks_groups[], attacks_apart[],
 	attacks_combined[];
 
 /* ---- the token under attack ---- */

@@ -1,7 +1,7 @@
 # The attacks: a PKCS#11 application of its own, linked with OpenSSL as the judge and with nothing of ours.
 
 ATTACKS = attack client templ key own proof steps \
-	separation import wrapping unwrapping derive kdf schedule oracle attribute usage nonce v3 remains groups combined login
+	separation import wrapping unwrapping derive kdf schedule oracle attribute usage nonce v3 remains groups apart combined login
 ATTACK_O = $(ATTACKS:%=$(BUILD)/obj/tests/attacks/%.o)
 
 $(BUILD)/tests/attack: $(ATTACK_O)
