@@ -4,6 +4,7 @@
 TEST_TOOLS = $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c))
 include tests/cross/cross.mk
 include tests/model/model.mk
+include tests/attacks/attacks.mk
 include tests/valgrind/valgrind.mk
 
 .PHONY: test-tools
@@ -125,4 +126,3 @@ $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/unit/*.h) $(FUZZED_O)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. -o $@ $< $(filter %.o,$^) $(HARDEN_LD) -fsanitize=fuzzer -pthread \
 		$(CRYPTO_LIBS) $(SQLITE_LIBS) $(JSON_LIBS)
 
-include tests/attacks/attacks.mk

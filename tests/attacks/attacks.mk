@@ -9,7 +9,7 @@ $(BUILD)/tests/attack: $(ATTACK_O)
 	$(SAY) LD $@
 	$(Q)$(CC) $(HARDEN_LD) -pthread -o $@ $^ -ldl $(CRYPTO_LIBS)
 
-check-built: $(BUILD)/tests/attack
+TEST_TOOLS += $(BUILD)/tests/attack
 
 ## make check-attacks the published attacks on the API: tokenfs strict and compat, and SoftHSM, in full tables
 .PHONY: check-attacks
