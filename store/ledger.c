@@ -130,8 +130,10 @@ narrow(struct attrs *a, CK_ULONG to)
 static CK_RV
 hold(struct attrs *a, const struct claims *c)
 {
-	CK_RV rv = attrs_set_bool(a, CKA_SENSITIVE, true);
+	CK_RV rv = narrow(a, c->uses);
 
+	if (rv == CKR_OK)
+		rv = attrs_set_bool(a, CKA_SENSITIVE, true);
 	if (rv == CKR_OK && c->stays)
 		rv = attrs_set_bool(a, CKA_EXTRACTABLE, false);
 	if (rv == CKR_OK && c->with_trusted)
@@ -183,8 +185,6 @@ make_ledger(const struct maker *m, struct attrs *a, enum rules_how how)
 	 * where a key is derived once more: rules_heritage has decided, by what it is derived from, whether it may be read. */
 	if (rv == CKR_OK && how != HOW_CREATE && c.only_wraps)
 		rv = narrow(a, CKF_WRAP | CKF_UNWRAP);
-	if (rv == CKR_OK && how == HOW_UNWRAP && c.sensitive && !m->who.compat)
-		rv = narrow(a, c.uses);
 	if (rv == CKR_OK && how == HOW_UNWRAP && c.sensitive && !m->who.compat)
 		rv = hold(a, &c);
 	if (rv == CKR_OK && how == HOW_DERIVE && (c.sensitive || c.stays) && !m->who.compat)

@@ -94,7 +94,6 @@ heritage(struct attrs *forced, const struct derivation *d)
 			rv = rules_merge(forced, &one);
 		attrs_free(&one);
 	}
-
 	for (size_t i = 0; rv == CKR_OK && i < d->n_others; i++) {
 		rv = rules_heritage(&one, d->others[i], HOW_DERIVE, d->compat);
 		if (rv == CKR_OK)
