@@ -3,8 +3,7 @@
 # Knot verifies. What is not installed is skipped. (BIND of Debian 12 is built without OpenSSL's engines and knows no
 # provider: there it reaches no token at all.)
 . "$(dirname "$0")/lib/tokenfs.sh"
-
-PROVIDER=${PROVIDER:-$(openssl version -m | sed 's/.*"\(.*\)"/\1/')/pkcs11.so}
+. "$TOP/tests/lib/clients.sh"
 
 # A zone that is not signed yet, in $DIR/zones.
 start()
@@ -74,22 +73,7 @@ test_bind_signs_and_knot_verifies()
 {
 	have_plain "$PROVIDER" dnssec-keyfromlabel kzonecheck || return 0
 	start
-	echo "$PIN" > "$DIR/pin"
-	cat > "$DIR/provider.conf" <<-END
-		openssl_conf = all
-		[all]
-		providers = providers
-		[providers]
-		default = own
-		pkcs11 = pkcs11
-		[own]
-		activate = 1
-		[pkcs11]
-		module = $PROVIDER
-		pkcs11-module-path = $MODULE
-		pkcs11-module-token-pin = file:$DIR/pin
-		activate = 1
-	END
+	provider_conf
 	cd "$DIR/signed" || return 1
 	n=0
 	for algorithm in RSASHA256/rsa:2048 ECDSAP256SHA256/EC:secp256r1 ECDSAP384SHA384/EC:secp384r1; do

@@ -3,8 +3,7 @@
 # and TLS. Plain OpenSSL, without the provider, is the judge. Skipped where the package is not installed.
 # Needs: PROVIDER (another build of it; default: the installed one)
 . "$(dirname "$0")/lib/tokenfs.sh"
-
-PROVIDER=${PROVIDER:-$(openssl version -m | sed 's/.*"\(.*\)"/\1/')/pkcs11.so}
+. "$TOP/tests/lib/clients.sh"
 
 start()
 {
@@ -12,22 +11,9 @@ start()
 	tfs_start
 	tfs_token
 	echo 'a message' > "$DIR/data"
-	echo "$PIN" > "$DIR/pin"
-	cat > "$DIR/provider.conf" <<-END
-		openssl_conf = all
-		[all]
-		providers = providers
-		[providers]
-		default = own
-		pkcs11 = pkcs11
-		[own]
-		activate = 1
-		[pkcs11]
-		module = $PROVIDER
-		pkcs11-module-path = $MODULE
-		pkcs11-module-token-pin = file:$DIR/pin
+	provider_conf
+	cat >> "$DIR/provider.conf" <<-END
 		pkcs11-module-encode-provider-uri-to-pem = true
-		activate = 1
 		[req]
 		distinguished_name = name
 		[name]

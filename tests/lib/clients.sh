@@ -4,10 +4,12 @@
 # Use:      . "$(dirname "$0")/lib/tokenfs.sh"; . "$TOP/tests/lib/clients.sh"
 #           start; key_pairs         a token with the pairs rsa (id 01) and ec (02), certified: $DIR/rsa.pem, $DIR/ec.pem
 #           engine_conf              OPENSSL_CONF for the engine pkcs11 with the module and the PIN
+#           provider_conf            the same for pkcs11-provider; lines added to $DIR/provider.conf are the provider's too
 #           over FILE PLACE...; "$DIR/privately" COMMAND...    sees FILE at PLACE; nobody else does
 # shellcheck shell=sh disable=SC2034
 
 ENGINE=$(openssl version -e | sed 's/.*"\(.*\)"/\1/')/pkcs11.so
+PROVIDER=${PROVIDER:-$(openssl version -m | sed 's/.*"\(.*\)"/\1/')/pkcs11.so}
 
 start()
 {
@@ -89,6 +91,26 @@ engine_conf()
 		MODULE_PATH = $MODULE
 		PIN = $PIN
 		init = 1
+	END
+}
+
+provider_conf()
+{
+	echo "$PIN" > "$DIR/pin"
+	cat > "$DIR/provider.conf" <<-END
+		openssl_conf = all
+		[all]
+		providers = providers
+		[providers]
+		default = own
+		pkcs11 = pkcs11
+		[own]
+		activate = 1
+		[pkcs11]
+		module = $PROVIDER
+		pkcs11-module-path = $MODULE
+		pkcs11-module-token-pin = file:$DIR/pin
+		activate = 1
 	END
 }
 
